@@ -1,0 +1,1 @@
+//! The agent: sockets, timers and files around the pure crates.

@@ -1,0 +1,1 @@
+//! The configuration: schema, parse, merge, validate, render. Pure.

@@ -1,0 +1,1 @@
+//! DNS questions to lookups, rows to messages. Pure.

@@ -1,0 +1,1 @@
+//! The nouns of Concord, once, for the store, the RPC and the HTTP API.

@@ -1,0 +1,1 @@
+//! The server's requests: authorize, check, propose or query. Pure.

@@ -1,0 +1,1 @@
+//! The replicated state: commands, tables, views, watches and snapshots. Pure.

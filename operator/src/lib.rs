@@ -1,0 +1,1 @@
+//! The Kubernetes operator: turns a ConsulCluster into servers and clients.
