@@ -1,1 +1,34 @@
-//! The nouns of Concord, once, for the store, the RPC and the HTTP API.
+//! The nouns of Concord, declared once for the store, the RPC and the HTTP API.
+//!
+//! JSON (`is_human_readable`) follows Consul's HTTP field names and casing; the binary form (MessagePack maps) uses the
+//! same names, with bytes as bytes. Every struct fills missing fields with defaults, so that fields may be added.
+//! It knows no store, no network and no clock.
+
+mod check;
+mod coordinate;
+mod ids;
+mod json;
+mod kv;
+mod member;
+mod node;
+mod operator;
+mod register;
+mod service;
+mod session;
+mod views;
+
+pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
+pub use coordinate::{Coordinate, NodeCoordinate};
+pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
+pub use json::{Blob, Json};
+pub use kv::KvEntry;
+pub use member::{AgentMember, MemberStatus};
+pub use node::Node;
+pub use operator::{RaftConfiguration, RaftServer};
+pub use register::{Deregistration, Registration};
+pub use service::{NodeService, ServiceAddress, Weights};
+pub use session::{Session, SessionBehavior};
+pub use views::{CheckServiceNode, NodeServices, ServiceInstance};
+
+/// A map of text to text, ordered by key as Consul's JSON is.
+pub type TextMap = std::collections::BTreeMap<String, String>;

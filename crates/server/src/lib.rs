@@ -1,1 +1,3 @@
-//! The server's requests: authorize, check, propose or query. Pure.
+//! The server's requests: authorize, check, propose or query. Pure: no sockets, files, clock or runtime.
+
+pub mod request;

@@ -1,0 +1,294 @@
+//! The vocabulary of requests: what HTTP, DNS and other agents may ask of a server, and what it answers.
+//!
+//! One `Request` goes through one door (`Backend::call` in the agent), is carried by RPC as a MessagePack map, and is
+//! answered by one `Response`. Variants are only ever added.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{
+    CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, Node, NodeName, NodeServices, RaftConfiguration,
+    Registration, ServerId, ServiceInstance, ServiceName, TextMap, Token,
+};
+use serde::{Deserialize, Serialize};
+
+/// One request of a client, an agent or another server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// Datacenter it is for; empty means the one of the server that gets it.
+    pub datacenter: String,
+    /// Secret of the caller.
+    pub token: Token,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// The kinds of request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one value per request; boxing would cost more than the copy")]
+pub enum Action {
+    /// A question to the replicated state.
+    Read(ReadOptions, Query),
+    /// A change of the replicated state; goes to the leader.
+    Write(Write),
+    /// A question to, or change of, the cluster itself.
+    Cluster(Cluster),
+}
+
+/// How fresh an answer must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Consistency {
+    /// The leader's view under its lease.
+    #[default]
+    Default,
+    /// Any server's view.
+    Stale,
+    /// The leader's view after a majority confirmed that it still leads (ReadIndex).
+    Consistent,
+}
+
+/// In which form the answer is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Form {
+    /// [`Answer`]: rows to work with (DNS, `?raw`).
+    #[default]
+    Rows,
+    /// The JSON body of the HTTP API, encoded once by the server and passed through by everyone else.
+    Json,
+}
+
+/// Options common to all reads.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReadOptions {
+    /// How fresh.
+    pub consistency: Consistency,
+    /// `?max_stale`, milliseconds: a stale answer older than this is asked of the leader instead.
+    pub max_stale_ms: Option<u64>,
+    /// `?index`: wait until the answer's index is above this; 0 does not wait.
+    pub min_index: u64,
+    /// `?wait`, milliseconds; 0 means the default of five minutes. Capped at ten minutes.
+    pub wait_ms: u64,
+    /// `?filter`: expression that the rows must match; empty for all.
+    pub filter: String,
+    /// Form of the answer.
+    pub form: Form,
+}
+
+/// Questions to the replicated state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the sentence of a variant explains its fields")]
+pub enum Query {
+    /// One entry.
+    KvGet { key: Key },
+    /// All entries whose keys start with the prefix, in key order.
+    KvList { prefix: Key },
+    /// The keys below a prefix, cut after the first separator that follows it (empty separator: whole keys).
+    KvKeys { prefix: Key, separator: Vec<u8> },
+    /// All nodes that have the metadata, sorted by name, or by distance to `near`.
+    Nodes { near: NodeName, meta: TextMap },
+    /// Names of all services with the union of their tags.
+    Services { meta: TextMap },
+    /// Instances of a service that have all tags (ignoring case).
+    ServiceNodes { service: ServiceName, tags: Vec<String>, near: NodeName, meta: TextMap },
+    /// A node with its instances (`/v1/catalog/node`).
+    NodeServices { node: NodeName },
+    /// Instances of a service with their checks; `passing` leaves out those with any check that does not pass.
+    ServiceHealth { service: ServiceName, tags: Vec<String>, passing: bool, near: NodeName, meta: TextMap },
+    /// Checks of a node and its services.
+    NodeChecks { node: NodeName },
+    /// Checks of all instances of a service.
+    ServiceChecks { service: ServiceName, near: NodeName, meta: TextMap },
+    /// Checks in a state, or `any`.
+    ChecksInState { state: String, near: NodeName, meta: TextMap },
+    /// Everything registered on one node: what anti-entropy compares with. Never blocks.
+    NodeDump { node: NodeName },
+    /// The nodes whose address is this text (reverse DNS). Never blocks.
+    NodesByAddress { address: String },
+    /// Instances whose own address is this text (reverse DNS). Never blocks.
+    ServicesByAddress { address: String },
+}
+
+/// Changes of the replicated state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one value per request; boxing would cost more than the copy")]
+pub enum Write {
+    /// Put a node, service and checks into the catalog.
+    Register(Registration),
+    /// Take something out of the catalog.
+    Deregister(Deregistration),
+    /// Change keys.
+    Kv(KvChange),
+    /// Several registrations as one, applied in order; each as [`Write::Register`].
+    RegisterAll(Vec<Registration>),
+}
+
+/// A change of one key, or of all keys under a prefix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KvChange {
+    /// What to do.
+    pub verb: KvVerb,
+    /// Key or prefix.
+    pub key: Key,
+    /// New value.
+    #[serde(default)]
+    pub value: model::Blob,
+    /// New flags.
+    #[serde(default)]
+    pub flags: u64,
+    /// For the compare-and-set verbs: the `ModifyIndex` that the entry must have, 0 for "must not exist" (set only).
+    #[serde(default)]
+    pub index: u64,
+}
+
+/// What can be done to keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum KvVerb {
+    /// Write.
+    Set,
+    /// Write if `ModifyIndex` matches.
+    Cas,
+    /// Delete one key.
+    Delete,
+    /// Delete if `ModifyIndex` matches; true also when the key is absent.
+    DeleteCas,
+    /// Delete all keys with the prefix.
+    DeleteTree,
+}
+
+/// Questions about and changes of the cluster itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the sentence of a variant explains its fields")]
+pub enum Cluster {
+    /// RPC address of the leader, empty if none is known. Answered by any server.
+    Leader,
+    /// RPC addresses of the voters. Answered by any server.
+    Peers,
+    /// The Raft configuration; `stale` lets any server answer.
+    RaftConfiguration { stale: bool },
+    /// Remove a server by id or by address (exactly one is given). Goes to the leader.
+    RemovePeer { id: ServerId, address: String },
+    /// Hand leadership to a server, or to the best one when empty. Goes to the leader.
+    TransferLeader { id: ServerId },
+    /// Names of the known datacenters, nearest first.
+    Datacenters,
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// To [`Action::Read`].
+    Read(ReadMeta, Body),
+    /// To [`Action::Write`]: `true`, or `false` where a compare-and-set did not match.
+    Written(bool),
+    /// To [`Cluster::Leader`].
+    Leader(String),
+    /// To [`Cluster::Peers`] and [`Cluster::Datacenters`].
+    Names(Vec<String>),
+    /// To [`Cluster::RaftConfiguration`].
+    RaftConfiguration(RaftConfiguration),
+    /// To the other cluster changes.
+    Done,
+}
+
+/// Facts about a read, which become the `X-Consul-*` headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMeta {
+    /// Index of the answer, to block on; at least 1.
+    pub index: u64,
+    /// Whether the server knew a leader.
+    pub known_leader: bool,
+    /// Milliseconds since the server last heard the leader; 0 on the leader.
+    pub last_contact_ms: u64,
+    /// What was really done.
+    pub consistency: Consistency,
+}
+
+/// The body of a read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Body {
+    /// For [`Form::Rows`].
+    Rows(Answer),
+    /// For [`Form::Json`]: minified JSON without a trailing line feed. `found` is false where HTTP answers 404
+    /// (no such key, no key under the prefix).
+    Json {
+        /// Whether there is anything.
+        found: bool,
+        /// The JSON text.
+        json: Bytes,
+    },
+}
+
+/// Rows of an answer; they share the stored objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// KV entries; one or none for [`Query::KvGet`].
+    Kv(Vec<Arc<KvEntry>>),
+    /// Keys.
+    Keys(Vec<Key>),
+    /// Nodes.
+    Nodes(Vec<Arc<Node>>),
+    /// Service names with their tags.
+    Services(BTreeMap<String, Vec<String>>),
+    /// Instances flattened.
+    ServiceNodes(Vec<ServiceInstance>),
+    /// A node with its instances, `None` when unknown.
+    NodeServices(Option<NodeServices>),
+    /// Instances with checks.
+    Health(Vec<CheckServiceNode>),
+    /// Checks.
+    Checks(Vec<Arc<HealthCheck>>),
+    /// A node with its instances and checks, `None` when unknown.
+    NodeDump(Option<(NodeServices, Vec<Arc<HealthCheck>>)>),
+}
+
+/// Why a request failed. `Display` is the exact text that the client sees.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct RequestError {
+    /// What kind of failure, for the HTTP status and for retries.
+    pub kind: ErrorKind,
+    /// The text, in Consul's wording.
+    pub message: String,
+}
+
+/// Kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorKind {
+    /// The request itself is wrong; HTTP 400.
+    BadRequest,
+    /// The request is understood and cannot be done; HTTP 500 with the text, as Consul answers.
+    Failed,
+    /// The caller may not; HTTP 403.
+    Denied,
+    /// Nothing of that name; HTTP 404.
+    NotFound,
+    /// No leader within the hold time; nothing was changed; HTTP 500.
+    NoLeader,
+    /// The answer was lost on the way (connection cut, leader changed): a write may or may not have been done. HTTP 500.
+    Unknown,
+    /// Too much at once; HTTP 429.
+    Busy,
+}
+
+impl RequestError {
+    /// An error of a kind with its text.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Consul's `No cluster leader`.
+    #[must_use]
+    pub fn no_leader() -> Self {
+        Self::new(ErrorKind::NoLeader, "No cluster leader")
+    }
+
+    /// The same error as seen one RPC hop further: Consul prefixes the text at each hop.
+    #[must_use]
+    pub fn over_rpc(mut self) -> Self {
+        self.message.insert_str(0, "rpc error making call: ");
+        self
+    }
+}
