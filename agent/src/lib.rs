@@ -1,1 +1,10 @@
 //! The agent: sockets, timers and files around the pure crates.
+
+pub mod checks;
+pub mod cli;
+pub mod dns;
+pub mod gossip;
+pub mod http;
+pub mod local;
+pub mod raft;
+pub mod rpc;

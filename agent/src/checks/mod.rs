@@ -1,0 +1,1 @@
+//! Runs health checks: one file per kind, one map of running checks.

@@ -1,0 +1,1 @@
+//! DNS sockets (UDP, TCP) around the pure dns crate.

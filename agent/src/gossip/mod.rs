@@ -1,0 +1,1 @@
+//! Sockets and timers around the pure gossip crate, one task per pool.

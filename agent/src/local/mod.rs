@@ -1,0 +1,1 @@
+//! What this agent registered, kept on disk, and anti-entropy with the catalog.

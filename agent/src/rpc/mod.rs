@@ -1,0 +1,1 @@
+//! Server RPC on port 8300: listener, codec, connection pool, router.
