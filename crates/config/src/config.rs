@@ -1,0 +1,343 @@
+//! The validated configuration: what the agent runs on. Made by [`crate::load`] only; every value has been checked.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{Json, TextMap};
+
+/// Everything that an agent is told at its start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Datacenter, lower case.
+    pub datacenter: String,
+    /// Datacenter that owns what is global; the own one unless told otherwise.
+    pub primary_datacenter: String,
+    /// Name of this node; the host name unless told otherwise.
+    pub node_name: String,
+    /// Identity of this node, lower case UUID; `None` means the one kept in the data directory, or a new one.
+    pub node_id: Option<String>,
+    /// Metadata of this node.
+    pub node_meta: TextMap,
+    /// Where state is kept; `None` in dev mode, which keeps nothing.
+    pub data_dir: Option<PathBuf>,
+    /// Whether this agent is a server.
+    pub server: bool,
+    /// Whether this server may elect itself at once, alone.
+    pub bootstrap: bool,
+    /// Number of servers to wait for before the first election; 0 when not used.
+    pub bootstrap_expect: u32,
+    /// Whether this is a throw-away server that keeps nothing on disk.
+    pub dev_mode: bool,
+
+    /// Address that RPC and, by default, gossip listen on; may be unspecified (`0.0.0.0`).
+    pub bind_addr: IpAddr,
+    /// Address told to the LAN; never unspecified.
+    pub advertise_addr: IpAddr,
+    /// Address told to the WAN; never unspecified.
+    pub advertise_addr_wan: IpAddr,
+    /// Addresses that HTTP and DNS listen on unless `addresses` says otherwise.
+    pub client_addrs: Vec<IpAddr>,
+    /// Listening addresses of single interfaces.
+    pub addresses: Addresses,
+    /// All ports.
+    pub ports: Ports,
+    /// Address that LAN gossip listens on.
+    pub serf_lan_bind: IpAddr,
+    /// Address that WAN gossip listens on.
+    pub serf_wan_bind: IpAddr,
+
+    /// DNS domain, without the dot at the end (`consul`).
+    pub domain: String,
+    /// Second DNS domain, without the dot at the end; `None` when there is none.
+    pub alt_domain: Option<String>,
+    /// Settings of the DNS answers.
+    pub dns: Dns,
+    /// Upstream DNS servers in order of preference.
+    pub recursors: Vec<SocketAddr>,
+
+    /// Addresses or names (with or without a port) to join until one answers.
+    pub retry_join: Vec<String>,
+    /// The same for the WAN pool.
+    pub retry_join_wan: Vec<String>,
+    /// Addresses to join once at the start; a failure ends the agent.
+    pub start_join: Vec<String>,
+    /// The same for the WAN pool.
+    pub start_join_wan: Vec<String>,
+    /// Time between rounds of [`Config::retry_join`].
+    pub retry_interval: Duration,
+    /// Time between rounds of [`Config::retry_join_wan`].
+    pub retry_interval_wan: Duration,
+    /// Rounds after which the agent gives up and exits; 0 means never.
+    pub retry_max: u32,
+    /// The same for the WAN pool.
+    pub retry_max_wan: u32,
+    /// Whether an agent that left joins again with the peers it remembers.
+    pub rejoin_after_leave: bool,
+    /// Whether SIGTERM leaves the cluster: by default yes for clients, no for servers.
+    pub leave_on_terminate: bool,
+    /// Whether SIGINT stops without leaving: by default no for clients, yes for servers.
+    pub skip_leave_on_interrupt: bool,
+
+    /// Lowest level that is logged.
+    pub log_level: LogLevel,
+    /// Log one JSON object per line.
+    pub log_json: bool,
+    /// File that the log goes to as well.
+    pub log_file: Option<PathBuf>,
+    /// File that the process id is written to.
+    pub pid_file: Option<PathBuf>,
+    /// Whether `/debug` endpoints answer.
+    pub enable_debug: bool,
+
+    /// Whether script checks may be registered from files and over HTTP.
+    pub enable_script_checks: bool,
+    /// Whether script checks may be registered from files only.
+    pub enable_local_script_checks: bool,
+    /// How long a change of a check's output alone may wait before it goes to the servers.
+    pub check_update_interval: Duration,
+    /// Longest output of a check that is kept, bytes.
+    pub check_output_max_size: usize,
+    /// Keep no output of checks at all.
+    pub discard_check_output: bool,
+    /// Service definitions from files, in the shape of `PUT /v1/agent/service/register`.
+    pub services: Vec<Json>,
+    /// Check definitions from files, in the shape of `PUT /v1/agent/check/register`.
+    pub checks: Vec<Json>,
+
+    /// How fast the servers notice and decide.
+    pub performance: Performance,
+    /// Log entries between snapshots.
+    pub raft_snapshot_threshold: u64,
+    /// Time between looks at whether a snapshot is due.
+    pub raft_snapshot_interval: Duration,
+    /// Log entries kept behind a snapshot.
+    pub raft_trailing_logs: u64,
+    /// Timing of LAN gossip.
+    pub gossip_lan: GossipTiming,
+    /// Timing of WAN gossip.
+    pub gossip_wan: GossipTiming,
+    /// After this time a failed member is forgotten.
+    pub reconnect_timeout: Duration,
+    /// The same for the WAN pool.
+    pub reconnect_timeout_wan: Duration,
+    /// Limits on what clients may do.
+    pub limits: Limits,
+    /// Whether WAN addresses are answered to other datacenters.
+    pub translate_wan_addrs: bool,
+    /// Whether a node id is random instead of made from the host's identity.
+    pub disable_host_node_id: bool,
+    /// Whether network coordinates are not computed.
+    pub disable_coordinates: bool,
+    /// How long a blocking query waits that does not say.
+    pub default_query_time: Duration,
+    /// How long a blocking query may wait at most.
+    pub max_query_time: Duration,
+    /// Shortest TTL of a session.
+    pub session_ttl_min: Duration,
+    /// Settings of the HTTP interface.
+    pub http: Http,
+}
+
+/// Listening addresses of single interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// DNS; `client_addr` unless told otherwise.
+    pub dns: Vec<IpAddr>,
+    /// HTTP; `client_addr` unless told otherwise.
+    pub http: Vec<IpAddr>,
+}
+
+/// Ports; `None` means that the interface is off (`-1`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// DNS, UDP and TCP.
+    pub dns: Option<u16>,
+    /// HTTP.
+    pub http: Option<u16>,
+    /// HTTPS.
+    pub https: Option<u16>,
+    /// gRPC for proxies.
+    pub grpc: Option<u16>,
+    /// LAN gossip, UDP and TCP.
+    pub serf_lan: u16,
+    /// WAN gossip, UDP and TCP.
+    pub serf_wan: Option<u16>,
+    /// RPC between agents.
+    pub server: u16,
+}
+
+/// Levels of the log, quietest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// What helps to find a fault.
+    Debug,
+    /// What happens.
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+impl LogLevel {
+    /// The level as `tracing` and filters spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How fast the servers notice and decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Performance {
+    /// Factor on all Raft timings, 1 to 10.
+    pub raft_multiplier: u32,
+    /// How long a leaving server waits for others to take over.
+    pub leave_drain_time: Duration,
+    /// How long a request waits for a leader.
+    pub rpc_hold_timeout: Duration,
+}
+
+/// Raft timings that follow from [`Performance::raft_multiplier`], or from dev mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RaftTiming {
+    /// A follower that hears nothing for this long suspects the leader.
+    pub heartbeat_timeout: Duration,
+    /// A candidate that does not win within this time tries again.
+    pub election_timeout: Duration,
+    /// A leader that reaches no majority for this long steps down.
+    pub leader_lease: Duration,
+}
+
+/// Timing of one gossip pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GossipTiming {
+    /// Time between rounds of gossip.
+    pub gossip_interval: Duration,
+    /// Random members told in a round.
+    pub gossip_nodes: u32,
+    /// Time between probes.
+    pub probe_interval: Duration,
+    /// How long a probe waits for its answer.
+    pub probe_timeout: Duration,
+    /// Factor on the time that a suspect has to speak up.
+    pub suspicion_mult: u32,
+    /// Factor on how often a message is passed on.
+    pub retransmit_mult: u32,
+}
+
+/// Limits on what clients may do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// HTTP connections from one address.
+    pub http_max_conns_per_client: u32,
+    /// RPC connections from one address.
+    pub rpc_max_conns_per_client: u32,
+    /// Requests per second that a client agent sends to the servers; `None` means no limit.
+    pub rpc_rate: Option<f64>,
+    /// Requests that may go at once beyond the rate.
+    pub rpc_max_burst: u32,
+    /// Time in which an RPC connection must say what it is.
+    pub rpc_handshake_timeout: Duration,
+    /// Largest value of a key, bytes.
+    pub kv_max_value_size: usize,
+    /// Largest body of a transaction, bytes.
+    pub txn_max_req_len: usize,
+}
+
+/// Settings of the DNS answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Whether any server may answer.
+    pub allow_stale: bool,
+    /// Oldest state that may be answered from.
+    pub max_stale: Duration,
+    /// TTL of node answers.
+    pub node_ttl: Duration,
+    /// TTL of service answers by name; `prefix*` and `*` match several.
+    pub service_ttl: BTreeMap<String, Duration>,
+    /// Whether UDP answers that were cut say so (TC).
+    pub enable_truncate: bool,
+    /// Whether instances with warnings are left out.
+    pub only_passing: bool,
+    /// How long a recursor may take.
+    pub recursor_timeout: Duration,
+    /// Whether names in answers are written out in full.
+    pub disable_compression: bool,
+    /// Most records in a UDP answer to a plain client.
+    pub udp_answer_limit: usize,
+    /// Most A or AAAA records in any answer; 0 means no limit.
+    pub a_record_limit: usize,
+    /// Whether node metadata is added as TXT records.
+    pub enable_additional_node_meta_txt: bool,
+    /// Numbers of the SOA record.
+    pub soa: Soa,
+}
+
+/// Numbers of the SOA record, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Soa {
+    /// Refresh.
+    pub refresh: u32,
+    /// Retry.
+    pub retry: u32,
+    /// Expire.
+    pub expire: u32,
+    /// TTL of negative answers.
+    pub min_ttl: u32,
+}
+
+/// Settings of the HTTP interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Headers added to every answer.
+    pub response_headers: TextMap,
+    /// Path prefixes that are refused.
+    pub block_endpoints: Vec<String>,
+    /// Networks that may use writing endpoints of this agent, in CIDR form; empty means all.
+    pub allow_write_http_from: Vec<String>,
+}
+
+impl Config {
+    /// Addresses that HTTP listens on; empty when it is off.
+    #[must_use]
+    pub fn http_addrs(&self) -> Vec<SocketAddr> {
+        with_port(&self.addresses.http, self.ports.http)
+    }
+
+    /// Addresses that DNS listens on; empty when it is off.
+    #[must_use]
+    pub fn dns_addrs(&self) -> Vec<SocketAddr> {
+        with_port(&self.addresses.dns, self.ports.dns)
+    }
+
+    /// Raft's timings.
+    #[must_use]
+    pub fn raft_timing(&self) -> RaftTiming {
+        let (heartbeat, election, lease) = if self.dev_mode {
+            (35, 52, 20)
+        } else {
+            let factor = u64::from(self.performance.raft_multiplier);
+            (1000 * factor, 1000 * factor, 500 * factor)
+        };
+        RaftTiming {
+            heartbeat_timeout: Duration::from_millis(heartbeat),
+            election_timeout: Duration::from_millis(election),
+            leader_lease: Duration::from_millis(lease),
+        }
+    }
+}
+
+fn with_port(ips: &[IpAddr], port: Option<u16>) -> Vec<SocketAddr> {
+    port.map(|port| ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect()).unwrap_or_default()
+}
