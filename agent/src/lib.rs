@@ -1,10 +1,12 @@
 //! The agent: sockets, timers and files around the pure crates.
 
+pub mod address;
 pub mod checks;
 pub mod cli;
 pub mod dns;
 pub mod gossip;
 pub mod http;
 pub mod local;
+pub mod log;
 pub mod raft;
 pub mod rpc;
