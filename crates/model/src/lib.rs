@@ -6,6 +6,7 @@
 
 mod check;
 mod coordinate;
+mod duration;
 mod ids;
 mod json;
 mod kv;
@@ -19,6 +20,7 @@ mod views;
 
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
 pub use coordinate::{Coordinate, NodeCoordinate};
+pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
 pub use json::{Blob, Json};
 pub use kv::KvEntry;
