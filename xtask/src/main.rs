@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`. It starts other programs and reads files; it holds no product code.
 
+mod bench;
 mod stage;
 mod test;
 mod tidy;
@@ -12,6 +13,7 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [STAGE...]   Run every check and test, or only the named stages
+  bench [ARGS...]   Measure beside the real Consul: [ROUNDS] [SECONDS] [WORKLOAD]
   tidy              Check the house rules (arrows, budgets, dead files, names in ARCHITECTURE.md)
 ";
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
         "test" => test::run(&rest),
+        "bench" => bench::run(&rest),
         "tidy" => tidy::run(),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
