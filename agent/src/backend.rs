@@ -1,0 +1,28 @@
+//! The one door behind HTTP, DNS, checks and anti-entropy: a request goes in, a response comes out.
+//!
+//! Who calls does not know whether this agent is a server that answers itself or a client that asks one.
+
+use std::sync::Arc;
+
+use server::request::{Request, RequestError, Response};
+
+use crate::rpc::router::Router;
+
+/// The way from this agent to the replicated state. Cloning shares it.
+#[derive(Clone)]
+pub enum Backend {
+    /// This agent is a client: a server is asked over RPC.
+    Remote(Arc<Router>),
+}
+
+impl Backend {
+    /// Answers a request. Dropping the future takes the request back where that is still possible.
+    ///
+    /// # Errors
+    /// The failure with the exact text for the client.
+    pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
+        match self {
+            Self::Remote(router) => router.call(request).await,
+        }
+    }
+}
