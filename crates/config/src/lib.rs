@@ -1,6 +1,24 @@
 //! The configuration: schema, parse, merge, validate, render. Pure: text and facts about the host go in, a checked
-//! [`Config`] or a list of all problems comes out.
+//! [`Config`] or a list of all problems comes out. Reading files and asking the host for its name and addresses is the
+//! caller's.
 
 mod config;
+mod definition;
+mod hcl;
+mod host;
+mod layer;
+mod load;
+mod problem;
+mod read;
+mod render;
+pub mod schema;
+mod suggest;
+mod validate;
 
 pub use config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, RaftTiming, Soa};
+pub use host::{Host, Interface, TemplateError};
+pub use layer::{Format, Source, parse_bool};
+pub use load::{Inputs, Loaded, load};
+pub use problem::{Origin, Problem, Problems};
+pub use render::Draft;
+pub use suggest::closest;

@@ -1,0 +1,164 @@
+//! The rows of what Consul has and Concord has not, or needs nothing for. Nothing here is ignored in silence unless
+//! there is nothing to do for it.
+
+use super::Kind::{Any, Bool, Duration, Int, Text, TextList, TextMap};
+use super::{Kind, Setting, Support};
+
+const ACL: &str = "access control lists are not available yet; leave acl.enabled false and guard the ports";
+const ENCRYPT: &str =
+    "gossip encryption is not available yet; remove it, or keep the gossip ports in a trusted network";
+const TLS: &str = "TLS is not available yet; remove it, or keep the ports in a trusted network";
+const CONNECT: &str = "Connect is not available yet; remove it, or leave connect.enabled false";
+const AUTOPILOT: &str = "it cannot be changed yet; remove it";
+const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
+const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
+const WATCHES: &str = "watches run by the agent are not available yet; run a blocking query from a script instead";
+const ENTRIES: &str = "configuration entries are not available yet; remove it";
+const SYSLOG: &str = "syslog is not available yet; remove it and send the standard output there";
+const ROTATE: &str = "log rotation is not available yet; remove it and rotate the file from outside";
+const SOCKETS: &str = "unix sockets are not available yet; remove it";
+const UI: &str = "the web page is not available yet";
+const TELEMETRY: &str = "telemetry is not sent anywhere yet";
+const ENTERPRISE: &str = "it is a Consul Enterprise configuration";
+const ADDRESS: &str = "the interface is not available yet; remove it";
+
+const fn not_yet(key: &'static str, kind: Kind, default: &'static str, what_to_do: &'static str) -> Setting {
+    Setting::new(key, kind, default, "Not available yet.").support(Support::NotYet(what_to_do))
+}
+
+const fn moot(key: &'static str, kind: Kind, doc: &'static str) -> Setting {
+    Setting::new(key, kind, "null", doc).support(Support::Moot)
+}
+
+const fn no_effect(key: &'static str, kind: Kind, why: &'static str) -> Setting {
+    Setting::new(key, kind, "null", "Accepted without effect.").support(Support::NoEffect(why))
+}
+
+/// The rows.
+pub(super) static FOREIGN: &[Setting] = &[
+    // Encryption and access.
+    not_yet("encrypt", Text, "\"\"", ENCRYPT).flag("encrypt"),
+    moot("encrypt_verify_incoming", Bool, "Matters only with gossip encryption."),
+    moot("encrypt_verify_outgoing", Bool, "Matters only with gossip encryption."),
+    moot("disable_keyring_file", Bool, "Matters only with gossip encryption.").flag("disable-keyring-file"),
+    not_yet("acl.enabled", Bool, "false", ACL),
+    not_yet("acl.default_policy", Text, "\"allow\"", ACL),
+    moot("acl.down_policy", Text, "Matters only with acl.enabled."),
+    moot("acl.token_ttl", Duration, "Matters only with acl.enabled."),
+    moot("acl.policy_ttl", Duration, "Matters only with acl.enabled."),
+    moot("acl.role_ttl", Duration, "Matters only with acl.enabled."),
+    moot("acl.enable_token_replication", Bool, "Matters only with acl.enabled."),
+    moot("acl.enable_key_list_policy", Bool, "Matters only with acl.enabled."),
+    moot("acl.enable_token_persistence", Bool, "Matters only with acl.enabled."),
+    moot("acl.tokens", Any, "Matters only with acl.enabled."),
+    not_yet("acl_datacenter", Text, "\"\"", "it is deprecated; use primary_datacenter instead"),
+    not_yet("acl_token", Text, "\"\"", ACL),
+    not_yet("acl_agent_token", Text, "\"\"", ACL),
+    not_yet("acl_master_token", Text, "\"\"", ACL),
+    not_yet("acl_agent_master_token", Text, "\"\"", ACL),
+    not_yet("acl_replication_token", Text, "\"\"", ACL),
+    not_yet("acl_default_policy", Text, "\"allow\"", ACL),
+    moot("acl_down_policy", Text, "Matters only with access control lists."),
+    moot("acl_ttl", Duration, "Matters only with access control lists."),
+    moot("acl_enforce_version_8", Bool, "Matters only with access control lists."),
+    moot("enable_acl_replication", Bool, "Matters only with access control lists."),
+    not_yet("ca_file", Text, "\"\"", TLS),
+    not_yet("ca_path", Text, "\"\"", TLS),
+    not_yet("cert_file", Text, "\"\"", TLS),
+    not_yet("key_file", Text, "\"\"", TLS),
+    not_yet("server_name", Text, "\"\"", TLS),
+    not_yet("verify_incoming", Bool, "false", TLS),
+    not_yet("verify_incoming_rpc", Bool, "false", TLS),
+    not_yet("verify_incoming_https", Bool, "false", TLS),
+    not_yet("verify_outgoing", Bool, "false", TLS),
+    not_yet("verify_server_hostname", Bool, "false", TLS),
+    moot("tls_min_version", Text, "Matters only with TLS."),
+    moot("tls_cipher_suites", Text, "Matters only with TLS."),
+    moot("tls_prefer_server_cipher_suites", Bool, "Matters only with TLS."),
+    not_yet("tls", Any, "null", TLS),
+    moot("enable_agent_tls_for_checks", Bool, "Matters only with TLS."),
+    moot("limits.https_handshake_timeout", Duration, "Matters only with TLS."),
+    not_yet("auto_encrypt.allow_tls", Bool, "false", TLS),
+    not_yet("auto_encrypt.tls", Bool, "false", TLS),
+    moot("auto_encrypt.dns_san", TextList, "Matters only with auto_encrypt."),
+    moot("auto_encrypt.ip_san", TextList, "Matters only with auto_encrypt."),
+    not_yet("auto_config", Any, "null", TLS),
+    // Service mesh and federation.
+    not_yet("connect.enabled", Bool, "false", CONNECT),
+    moot("connect.ca_provider", Text, "Matters only with connect.enabled."),
+    moot("connect.ca_config", Any, "Matters only with connect.enabled."),
+    not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),
+    moot("ports.sidecar_min_port", Int, "Matters only with Connect."),
+    moot("ports.sidecar_max_port", Int, "Matters only with Connect."),
+    moot("ports.expose_min_port", Int, "Matters only with Connect."),
+    moot("ports.expose_max_port", Int, "Matters only with Connect."),
+    moot("enable_central_service_config", Bool, "Matters only with Connect."),
+    not_yet("primary_gateways", TextList, "[]", WAN).flag("primary-gateway"),
+    moot("primary_gateways_interval", Duration, "Matters only with mesh gateways."),
+    not_yet("config_entries", Any, "null", ENTRIES),
+    not_yet("peering.enabled", Bool, "false", "peering is not available yet; remove it"),
+    not_yet("xds", Any, "null", CONNECT),
+    // Servers.
+    not_yet("autopilot.cleanup_dead_servers", Bool, "true", AUTOPILOT),
+    not_yet("autopilot.last_contact_threshold", Duration, "\"200ms\"", AUTOPILOT),
+    not_yet("autopilot.max_trailing_logs", Int, "250", AUTOPILOT),
+    not_yet("autopilot.min_quorum", Int, "0", AUTOPILOT),
+    not_yet("autopilot.server_stabilization_time", Duration, "\"10s\"", AUTOPILOT),
+    no_effect("autopilot.disable_upgrade_migration", Bool, ENTERPRISE),
+    no_effect("autopilot.redundancy_zone_tag", Text, ENTERPRISE),
+    no_effect("autopilot.upgrade_version_tag", Text, ENTERPRISE),
+    no_effect("non_voting_server", Bool, ENTERPRISE).flag("non-voting-server"),
+    no_effect("segment", Text, ENTERPRISE).flag("segment"),
+    not_yet("segments", Any, "null", "network segments are not supported; remove it"),
+    no_effect("license_path", Text, ENTERPRISE),
+    moot("protocol", Int, "There is one protocol version.").flag("protocol"),
+    moot("raft_protocol", Int, "There is one protocol version.").flag("raft-protocol"),
+    moot("raft_logstore", Any, "There is one log store, and it is verified."),
+    not_yet("limits.request_limits", Any, "null", "request limits are not available yet; remove it"),
+    moot("limits.rpc_client_timeout", Duration, "Requests carry their own deadlines."),
+    // Gossip and addresses.
+    not_yet("serf_lan_allowed_cidrs", TextList, "[]", CIDRS).flag("serf-lan-allowed-cidrs"),
+    not_yet("serf_wan_allowed_cidrs", TextList, "[]", CIDRS).flag("serf-wan-allowed-cidrs"),
+    not_yet("advertise_addr_ipv4", Text, "\"\"", "use advertise_addr"),
+    not_yet("advertise_addr_ipv6", Text, "\"\"", "use advertise_addr"),
+    not_yet("advertise_addr_wan_ipv4", Text, "\"\"", "use advertise_addr_wan"),
+    not_yet("advertise_addr_wan_ipv6", Text, "\"\"", "use advertise_addr_wan"),
+    not_yet("addresses.https", Text, "\"\"", ADDRESS),
+    not_yet("addresses.grpc", Text, "\"\"", ADDRESS),
+    not_yet("addresses.grpc_tls", Text, "\"\"", ADDRESS),
+    not_yet("unix_sockets", Any, "null", SOCKETS),
+    // Log, telemetry, web page.
+    not_yet("enable_syslog", Bool, "false", SYSLOG).flag("syslog"),
+    moot("syslog_facility", Text, "Matters only with enable_syslog."),
+    not_yet("log_rotate_bytes", Int, "0", ROTATE).flag("log-rotate-bytes"),
+    not_yet("log_rotate_duration", Duration, "\"24h\"", ROTATE).flag("log-rotate-duration"),
+    not_yet("log_rotate_max_files", Int, "0", ROTATE).flag("log-rotate-max-files"),
+    no_effect("telemetry", Any, TELEMETRY),
+    no_effect("ui", Bool, UI).flag("ui"),
+    no_effect("ui_config", Any, UI),
+    no_effect("ui_content_path", Text, UI).flag("ui-content-path"),
+    not_yet("ui_dir", Text, "\"\"", "an own web page is not available yet; remove it").flag("ui-dir"),
+    // Agent.
+    not_yet("watches", Any, "[]", WATCHES),
+    not_yet("disable_remote_exec", Bool, "true", "remote execution is not available; remove it"),
+    not_yet("auto_reload_config", Bool, "false", "automatic reload is not available yet; send SIGHUP")
+        .flag("auto-reload-config"),
+    moot("disable_update_check", Bool, "Concord never looks for updates."),
+    moot("disable_anonymous_signature", Bool, "Concord never looks for updates."),
+    moot("disable_http_unprintable_char_filter", Bool, "Requests with such characters are answered as they come."),
+    moot("http_config.use_cache", Bool, "There is no client cache to turn off."),
+    moot("http_config.max_header_bytes", Int, "The limit on headers is fixed."),
+    moot("dns_config.use_cache", Bool, "There is no client cache to turn on."),
+    moot("dns_config.cache_max_age", Duration, "There is no client cache to turn on."),
+    not_yet("dns_config.recursor_strategy", Text, "\"sequential\"", "only \"sequential\" is available; remove it"),
+    moot("discovery_max_stale", Duration, "Reads say themselves how stale they may be."),
+    moot("use_streaming_backend", Bool, "There is one backend."),
+    moot("rpc.enable_streaming", Bool, "There is one backend."),
+    moot("cache", Any, "There is no client cache."),
+    moot("reporting", Any, "Concord reports nothing to anyone."),
+    moot("cloud", Any, "Concord reports nothing to anyone."),
+    no_effect("locality", Any, "locality is not used yet"),
+    moot("default_intention_policy", Text, "Matters only with Connect."),
+    no_effect("partition", Text, ENTERPRISE),
+    no_effect("audit", TextMap, ENTERPRISE),
+];

@@ -1,0 +1,152 @@
+//! The rows of what Concord has.
+
+use super::Kind::{Bool, Definitions, Duration, DurationMap, Float, Int, Text, TextList, TextMap};
+use super::{CHECK, SERVICE, Setting, Support};
+
+const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &'static str) -> Setting {
+    Setting::new(key, kind, default, doc)
+}
+
+const GRPC: &str = "the gRPC interface for proxies is not available yet; leave it at -1";
+const HTTPS: &str = "TLS is not available yet; leave it at -1 and put a TLS proxy in front of the HTTP port";
+
+/// The rows.
+pub(super) static SETTINGS: &[Setting] = &[
+    // Who this agent is.
+    row("datacenter", Text, "\"dc1\"", "Datacenter of the agent.").flag("datacenter"),
+    row("primary_datacenter", Text, "\"\"", "Datacenter that owns what is global; the own one by default."),
+    row("node_name", Text, "\"\"", "Name of this node, unique in the cluster; the host name by default.").flag("node"),
+    row("node_id", Text, "\"\"", "UUID of this node; by default the one kept in the data directory, or a new one.")
+        .flag("node-id"),
+    row("node_meta", TextMap, "{}", "Metadata of this node, as key:value.").flag("node-meta").reloadable(),
+    row("data_dir", Text, "\"\"", "Directory that state is kept in.").flag("data-dir"),
+    row("server", Bool, "false", "Run as a server.").flag("server"),
+    row("bootstrap", Bool, "false", "Let this server elect itself at once, alone.").flag("bootstrap"),
+    row("bootstrap_expect", Int, "0", "Number of servers to wait for before the first election.")
+        .flag("bootstrap-expect"),
+    row("disable_host_node_id", Bool, "true", "Use a random node id instead of one made from the host's identity.")
+        .flag("disable-host-node-id"),
+    // Where it listens and what it tells.
+    row("bind_addr", Text, "\"0.0.0.0\"", "Address for the traffic between agents.").flag("bind"),
+    row("advertise_addr", Text, "\"\"", "Address told to the other agents; the bind address by default.")
+        .flag("advertise"),
+    row("advertise_addr_wan", Text, "\"\"", "Address told to other datacenters; the advertised one by default.")
+        .flag("advertise-wan"),
+    row("client_addr", Text, "\"127.0.0.1\"", "Addresses for HTTP and DNS, separated by spaces.")
+        .flag("client")
+        .reloadable(),
+    row("addresses.dns", Text, "\"\"", "Addresses for DNS; client_addr by default."),
+    row("addresses.http", Text, "\"\"", "Addresses for HTTP; client_addr by default."),
+    row("ports.dns", Int, "8600", "Port of DNS; -1 turns it off.").flag("dns-port"),
+    row("ports.http", Int, "8500", "Port of HTTP; -1 turns it off.").flag("http-port"),
+    row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off.").flag("https-port").support(Support::NotYet(HTTPS)),
+    row("ports.grpc", Int, "-1", "Port of gRPC; -1 turns it off.").flag("grpc-port").support(Support::NotYet(GRPC)),
+    row("ports.grpc_tls", Int, "-1", "Port of gRPC with TLS; -1 turns it off.")
+        .flag("grpc-tls-port")
+        .support(Support::NotYet(GRPC)),
+    row("ports.serf_lan", Int, "8301", "Port of LAN gossip.").flag("serf-lan-port"),
+    row("ports.serf_wan", Int, "8302", "Port of WAN gossip; -1 turns it off.").flag("serf-wan-port"),
+    row("ports.server", Int, "8300", "Port of RPC between agents.").flag("server-port"),
+    row("serf_lan", Text, "\"\"", "Address for LAN gossip; the bind address by default.").flag("serf-lan-bind"),
+    row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.").flag("serf-wan-bind"),
+    row("translate_wan_addrs", Bool, "false", "Answer WAN addresses to other datacenters."),
+    // Joining and leaving.
+    row("retry_join", TextList, "[]", "Address of an agent to join, tried until one answers.").flag("retry-join"),
+    row("retry_join_wan", TextList, "[]", "The same for the WAN pool.").flag("retry-join-wan"),
+    row("start_join", TextList, "[]", "Address of an agent to join once at the start.").flag("join"),
+    row("start_join_wan", TextList, "[]", "The same for the WAN pool.").flag("join-wan"),
+    row("retry_interval", Duration, "\"30s\"", "Time between tries to join.").flag("retry-interval"),
+    row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.").flag("retry-interval-wan"),
+    row("retry_max", Int, "0", "Tries to join before giving up; 0 means never.").flag("retry-max"),
+    row("retry_max_wan", Int, "0", "The same for the WAN pool.").flag("retry-max-wan"),
+    row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.").flag("rejoin"),
+    row("leave_on_terminate", Bool, "null", "Leave the cluster on SIGTERM; by default clients do, servers do not."),
+    row(
+        "skip_leave_on_interrupt",
+        Bool,
+        "null",
+        "Stop without leaving on SIGINT; by default servers do, clients do not.",
+    ),
+    // Log and process.
+    row("log_level", Text, "\"INFO\"", "Lowest level logged: trace, debug, info, warn or err.")
+        .flag("log-level")
+        .reloadable(),
+    row("log_json", Bool, "false", "Log one JSON object per line.").flag("log-json"),
+    row("log_file", Text, "\"\"", "File that the log goes to as well.").flag("log-file"),
+    row("pid_file", Text, "\"\"", "File that the process id is written to.").flag("pid-file"),
+    row("enable_debug", Bool, "false", "Answer on the /debug endpoints."),
+    // DNS.
+    row("domain", Text, "\"consul.\"", "Domain of the DNS interface.").flag("domain"),
+    row("alt_domain", Text, "\"\"", "Second domain of the DNS interface.").flag("alt-domain"),
+    row("recursors", TextList, "[]", "Upstream DNS server.").flag("recursor"),
+    row("dns_config.allow_stale", Bool, "true", "Let any server answer DNS."),
+    row("dns_config.max_stale", Duration, "\"87600h\"", "Oldest state that DNS answers from."),
+    row("dns_config.node_ttl", Duration, "\"0s\"", "TTL of node answers."),
+    row("dns_config.service_ttl", DurationMap, "{}", "TTL of service answers by name; name* and * match several."),
+    row("dns_config.enable_truncate", Bool, "false", "Set TC on UDP answers that were cut."),
+    row("dns_config.only_passing", Bool, "false", "Leave instances with warnings out."),
+    row("dns_config.recursor_timeout", Duration, "\"2s\"", "How long a recursor may take."),
+    row("dns_config.disable_compression", Bool, "false", "Write the names in answers in full."),
+    row("dns_config.udp_answer_limit", Int, "3", "Most records in a UDP answer to a plain client."),
+    row("dns_config.a_record_limit", Int, "0", "Most address records in an answer; 0 means no limit."),
+    row("dns_config.enable_additional_node_meta_txt", Bool, "true", "Add node metadata as TXT records."),
+    row("dns_config.soa.refresh", Int, "3600", "Refresh of the SOA record, seconds."),
+    row("dns_config.soa.retry", Int, "600", "Retry of the SOA record, seconds."),
+    row("dns_config.soa.expire", Int, "86400", "Expire of the SOA record, seconds."),
+    row("dns_config.soa.min_ttl", Int, "0", "TTL of negative answers, seconds."),
+    // Services and checks.
+    row("services", Definitions(&SERVICE), "[]", "Services on this node.").alias("service").reloadable(),
+    row("checks", Definitions(&CHECK), "[]", "Checks on this node.").alias("check").reloadable(),
+    row("enable_script_checks", Bool, "false", "Allow script checks, from files and over HTTP.")
+        .flag("enable-script-checks"),
+    row("enable_local_script_checks", Bool, "false", "Allow script checks from files.")
+        .flag("enable-local-script-checks"),
+    row("check_update_interval", Duration, "\"5m\"", "How long a change of output alone may wait."),
+    row("check_output_max_size", Int, "4096", "Longest output of a check that is kept, bytes.")
+        .flag("check_output_max_size"),
+    row("discard_check_output", Bool, "false", "Keep no output of checks.").reloadable(),
+    // Servers.
+    row("performance.raft_multiplier", Int, "5", "Factor on all Raft timings, 1 to 10."),
+    row("performance.leave_drain_time", Duration, "\"5s\"", "How long a leaving server waits for others to take over."),
+    row("performance.rpc_hold_timeout", Duration, "\"7s\"", "How long a request waits for a leader."),
+    row("raft_snapshot_threshold", Int, "16384", "Log entries between snapshots."),
+    row("raft_snapshot_interval", Duration, "\"5s\"", "Time between looks at whether a snapshot is due."),
+    row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
+    row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
+    // Gossip.
+    row("gossip_lan.gossip_interval", Duration, "\"200ms\"", "Time between rounds of gossip."),
+    row("gossip_lan.gossip_nodes", Int, "3", "Random members told in a round."),
+    row("gossip_lan.probe_interval", Duration, "\"1s\"", "Time between probes."),
+    row("gossip_lan.probe_timeout", Duration, "\"500ms\"", "How long a probe waits for its answer."),
+    row("gossip_lan.suspicion_mult", Int, "4", "Factor on the time that a suspect has to speak up."),
+    row("gossip_lan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
+    row("gossip_wan.gossip_interval", Duration, "\"500ms\"", "Time between rounds of gossip."),
+    row("gossip_wan.gossip_nodes", Int, "3", "Random members told in a round."),
+    row("gossip_wan.probe_interval", Duration, "\"5s\"", "Time between probes."),
+    row("gossip_wan.probe_timeout", Duration, "\"3s\"", "How long a probe waits for its answer."),
+    row("gossip_wan.suspicion_mult", Int, "6", "Factor on the time that a suspect has to speak up."),
+    row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
+    row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
+    row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
+    row("disable_coordinates", Bool, "false", "Compute no network coordinates."),
+    // Clients.
+    row("default_query_time", Duration, "\"300s\"", "How long a blocking query waits that does not say.")
+        .flag("default-query-time"),
+    row("max_query_time", Duration, "\"600s\"", "How long a blocking query may wait.").flag("max-query-time"),
+    row("limits.http_max_conns_per_client", Int, "200", "HTTP connections from one address.").reloadable(),
+    row("limits.rpc_max_conns_per_client", Int, "100", "RPC connections from one address."),
+    row("limits.rpc_rate", Float, "-1", "Requests per second sent to the servers; -1 means no limit.").reloadable(),
+    row("limits.rpc_max_burst", Int, "1000", "Requests that may go at once beyond the rate.").reloadable(),
+    row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is."),
+    row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
+    row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
+    row("http_config.response_headers", TextMap, "{}", "Headers added to every answer."),
+    row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused."),
+    row(
+        "http_config.allow_write_http_from",
+        TextList,
+        "[]",
+        "Network that may use the writing endpoints, in CIDR form.",
+    )
+    .flag("allow-write-http-from"),
+];

@@ -1,0 +1,2 @@
+data_dir = "/d"
+advertise_addr = "0.0.0.0"

@@ -1,0 +1,3 @@
+data_dir = "/d"
+bootstrap = true
+bootstrap_expect = 2

@@ -1,0 +1,2 @@
+Data_Dir = "/d"
+Services { Name = "a" Port = 3 }
