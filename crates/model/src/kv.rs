@@ -1,4 +1,4 @@
-//! Key-value entries.
+//! Key-value entries and their changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,4 +27,37 @@ pub struct KvEntry {
 
 fn no_session(session: &SessionId) -> bool {
     session.is_empty()
+}
+
+/// A change of one key, or of all keys under a prefix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KvChange {
+    /// What to do.
+    pub verb: KvVerb,
+    /// Key or prefix.
+    pub key: Key,
+    /// New value.
+    #[serde(default)]
+    pub value: Blob,
+    /// New flags.
+    #[serde(default)]
+    pub flags: u64,
+    /// For the compare-and-set verbs: the `ModifyIndex` that the entry must have, 0 for "must not exist" (set only).
+    #[serde(default)]
+    pub index: u64,
+}
+
+/// What can be done to keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum KvVerb {
+    /// Write.
+    Set,
+    /// Write if `ModifyIndex` matches.
+    Cas,
+    /// Delete one key.
+    Delete,
+    /// Delete if `ModifyIndex` matches; true also when the key is absent.
+    DeleteCas,
+    /// Delete all keys with the prefix.
+    DeleteTree,
 }

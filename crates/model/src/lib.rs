@@ -23,7 +23,7 @@ pub use coordinate::{Coordinate, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
 pub use json::{Blob, Json};
-pub use kv::KvEntry;
+pub use kv::{KvChange, KvEntry, KvVerb};
 pub use member::{AgentMember, MemberStatus};
 pub use node::Node;
 pub use operator::{RaftConfiguration, RaftServer};

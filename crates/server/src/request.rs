@@ -11,6 +11,7 @@ use model::{
     CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, Node, NodeName, NodeServices, RaftConfiguration,
     Registration, ServerId, ServiceInstance, ServiceName, TextMap, Token,
 };
+pub use model::{KvChange, KvVerb};
 use serde::{Deserialize, Serialize};
 
 /// One request of a client, an agent or another server.
@@ -122,39 +123,6 @@ pub enum Write {
     Kv(KvChange),
     /// Several registrations as one, applied in order; each as [`Write::Register`].
     RegisterAll(Vec<Registration>),
-}
-
-/// A change of one key, or of all keys under a prefix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KvChange {
-    /// What to do.
-    pub verb: KvVerb,
-    /// Key or prefix.
-    pub key: Key,
-    /// New value.
-    #[serde(default)]
-    pub value: model::Blob,
-    /// New flags.
-    #[serde(default)]
-    pub flags: u64,
-    /// For the compare-and-set verbs: the `ModifyIndex` that the entry must have, 0 for "must not exist" (set only).
-    #[serde(default)]
-    pub index: u64,
-}
-
-/// What can be done to keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum KvVerb {
-    /// Write.
-    Set,
-    /// Write if `ModifyIndex` matches.
-    Cas,
-    /// Delete one key.
-    Delete,
-    /// Delete if `ModifyIndex` matches; true also when the key is absent.
-    DeleteCas,
-    /// Delete all keys with the prefix.
-    DeleteTree,
 }
 
 /// Questions about and changes of the cluster itself.

@@ -1,0 +1,41 @@
+//! Applying commands: the same bytes at the same index change the same tables in the same way on every server.
+
+mod catalog;
+mod kv;
+
+use crate::command::{Command, CommandError};
+use crate::outcome::Outcome;
+use crate::tables::Draft;
+
+/// Applies one command. Whatever the bytes are, this returns.
+pub(crate) fn apply(draft: &mut Draft, index: u64, bytes: &[u8]) -> Outcome {
+    draft.tables.index = draft.tables.index.max(index);
+    match Command::decode(bytes) {
+        Ok(command) => apply_command(draft, index, command),
+        Err(CommandError::Ignorable(_)) => Outcome::Skipped,
+        Err(error) => Outcome::Error(error.to_string()),
+    }
+}
+
+fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
+    match command {
+        Command::Register(registration) => Outcome::from_result(catalog::apply_register(draft, index, registration)),
+        Command::Deregister(deregistration) => {
+            catalog::apply_deregister(draft, index, &deregistration);
+            Outcome::Bool(true)
+        }
+        Command::KvChange(change) => Outcome::Bool(kv::apply_kv(draft, index, change)),
+        Command::RegisterAll(registrations) => {
+            // Each stands alone, as if it had come alone; the first refusal is what the proposer hears.
+            let mut result = Ok(true);
+            for registration in registrations {
+                result = result.and(catalog::apply_register(draft, index, registration));
+            }
+            Outcome::from_result(result)
+        }
+        Command::ReapTombstones { index } => {
+            draft.reap_tombstones(index);
+            Outcome::Bool(true)
+        }
+    }
+}

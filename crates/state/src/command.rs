@@ -1,0 +1,131 @@
+//! Commands: what the log carries. `[version u8][type u8][MessagePack map]`.
+//!
+//! Types are numbered and only ever added. A type with the high bit set may be skipped by servers that do not know it;
+//! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
+//! ones take their defaults and unknown ones are passed over.
+
+use model::{Deregistration, KvChange, Registration};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::NESTING_MAX;
+
+/// Version of the envelope.
+const VERSION: u8 = 1;
+/// Types with this bit may be skipped.
+const IGNORABLE: u8 = 0x80;
+
+const REGISTER: u8 = 1;
+const DEREGISTER: u8 = 2;
+const KV_CHANGE: u8 = 3;
+const REGISTER_ALL: u8 = 4;
+const REAP_TOMBSTONES: u8 = 5;
+
+/// A change of the replicated state.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one value per applied command; boxing would cost more than the copy")]
+pub enum Command {
+    /// Put a node, service and checks into the catalog, all or nothing.
+    Register(Registration),
+    /// Take something out of the catalog: the service, else the check, else the node.
+    Deregister(Deregistration),
+    /// Change keys.
+    KvChange(KvChange),
+    /// Several registrations in order, each all or nothing.
+    RegisterAll(Vec<Registration>),
+    /// Forget the tombstones of keys that were deleted at this index or before.
+    ReapTombstones {
+        /// Highest index to forget.
+        index: u64,
+    },
+}
+
+/// Why bytes are not a command that this server can apply.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Fewer than two bytes.
+    #[error("the command is cut off")]
+    CutOff,
+    /// A later version wrote it.
+    #[error("unknown command version {0}: upgrade this server")]
+    UnknownVersion(u8),
+    /// A later version wrote it and it must not be skipped.
+    #[error("unknown command type {0}: upgrade this server")]
+    UnknownType(u8),
+    /// A later version wrote it and it may be skipped.
+    #[error("unknown command type {0}, which may be skipped")]
+    Ignorable(u8),
+    /// The map cannot be read.
+    #[error("the command of type {kind} cannot be decoded: {source}")]
+    Malformed {
+        /// Its type.
+        kind: u8,
+        /// What is wrong with it.
+        source: rmp_serde::decode::Error,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct RegisterAllBody {
+    registrations: Vec<Registration>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct ReapTombstonesBody {
+    index: u64,
+}
+
+impl Command {
+    /// The bytes for the log.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Register(body) => encode(REGISTER, body),
+            Self::Deregister(body) => encode(DEREGISTER, body),
+            Self::KvChange(body) => encode(KV_CHANGE, body),
+            Self::RegisterAll(body) => encode(REGISTER_ALL, &RegisterAllRef { registrations: body }),
+            Self::ReapTombstones { index } => encode(REAP_TOMBSTONES, &ReapTombstonesBody { index: *index }),
+        }
+    }
+
+    /// Reads a command of the log.
+    ///
+    /// # Errors
+    /// When the bytes are no command, or one of a later version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CommandError> {
+        let &[version, kind, ref body @ ..] = bytes else { return Err(CommandError::CutOff) };
+        if version != VERSION {
+            return Err(CommandError::UnknownVersion(version));
+        }
+        let command = match kind {
+            REGISTER => decode(body).map(Self::Register),
+            DEREGISTER => decode(body).map(Self::Deregister),
+            KV_CHANGE => decode(body).map(Self::KvChange),
+            REGISTER_ALL => decode(body).map(|body: RegisterAllBody| Self::RegisterAll(body.registrations)),
+            REAP_TOMBSTONES => decode(body).map(|body: ReapTombstonesBody| Self::ReapTombstones { index: body.index }),
+            _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
+            _ => return Err(CommandError::UnknownType(kind)),
+        };
+        command.map_err(|source| CommandError::Malformed { kind, source })
+    }
+}
+
+#[derive(Serialize)]
+struct RegisterAllRef<'a> {
+    registrations: &'a [Registration],
+}
+
+fn encode(kind: u8, body: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![VERSION, kind];
+    rmp_serde::encode::write_named(&mut bytes, body).expect("the model serializes into memory without failing");
+    bytes
+}
+
+pub(crate) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
+    deserializer.set_max_depth(NESTING_MAX);
+    T::deserialize(&mut deserializer)
+}

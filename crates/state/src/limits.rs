@@ -1,0 +1,10 @@
+//! Every limit of the store, in one place.
+
+/// Deepest nesting of maps and lists in a command or snapshot record; deeper ones are refused, because decoding recurses.
+pub const NESTING_MAX: usize = 64;
+
+/// Largest record of a snapshot, bytes; a record that claims more is refused before anything is read.
+pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 256 << 20;
+
+/// An old version of the state with at least this many fewer or other values should be dropped off the hot thread.
+pub const RETIRED_BIG_VALUES: usize = 10_000;

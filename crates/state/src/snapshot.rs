@@ -1,0 +1,270 @@
+//! Snapshots: the whole state as a stream of bytes.
+//!
+//! Layout: magic, format `u8`, last index `u64`; then records `[type u8][length u32][MessagePack]`; a last record of type
+//! 0 with the number of records; the CRC-32 of everything before it. Integers are little-endian. Record types are only
+//! ever added; one with the high bit set may be passed over by a reader that does not know it.
+//!
+//! Derived tables are not written: they are built again while reading.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use model::{HealthCheck, Key, KvEntry, Node, NodeName, NodeService};
+use serde::{Deserialize, Serialize};
+
+use crate::command::decode;
+use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
+use crate::tables::{Draft, Tables};
+
+const MAGIC: &[u8; 8] = b"concord\0";
+const FORMAT: u8 = 1;
+const IGNORABLE: u8 = 0x80;
+
+const END: u8 = 0;
+const NODE: u8 = 1;
+const SERVICE: u8 = 2;
+const CHECK: u8 = 3;
+const KV: u8 = 4;
+const TOMBSTONE: u8 = 5;
+const INDEX: u8 = 6;
+
+/// The state at one index; O(1) to take, shares everything with the store.
+#[derive(Clone)]
+pub struct Snapshot {
+    tables: Tables,
+}
+
+/// Why a snapshot cannot be restored. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The input failed or ended too early.
+    #[error("the snapshot cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// Something else, or cut off at the front.
+    #[error("the input is not a snapshot of this program")]
+    NotASnapshot,
+    /// Written by a later version.
+    #[error("unknown snapshot format {0}: upgrade this server")]
+    UnknownFormat(u8),
+    /// Written by a later version.
+    #[error("unknown record type {0} in the snapshot: upgrade this server")]
+    UnknownRecord(u8),
+    /// A length that cannot be.
+    #[error(
+        "record {number} of the snapshot claims {length} bytes, more than the limit of {SNAPSHOT_RECORD_BYTES_MAX}"
+    )]
+    TooLong {
+        /// Which record, counted from 0.
+        number: u64,
+        /// What it claims.
+        length: u32,
+    },
+    /// A record that is not what its type says.
+    #[error("record {number} of the snapshot cannot be decoded: {source}")]
+    Malformed {
+        /// Which record, counted from 0.
+        number: u64,
+        /// What is wrong with it.
+        source: rmp_serde::decode::Error,
+    },
+    /// Records that do not fit each other.
+    #[error("the snapshot contradicts itself: {0}")]
+    Inconsistent(String),
+    /// Bytes changed on the way.
+    #[error("the checksum of the snapshot does not match its content: fetch or write it again")]
+    Checksum,
+}
+
+#[derive(Serialize)]
+struct ServiceRef<'a> {
+    node: &'a NodeName,
+    service: &'a NodeService,
+}
+
+#[derive(Deserialize)]
+struct ServiceRecord {
+    node: NodeName,
+    service: NodeService,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StampRecord {
+    key: Key,
+    index: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn new(tables: Tables) -> Self {
+        Self { tables }
+    }
+
+    /// Index of the last command in it.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.tables.index
+    }
+
+    /// Writes it all; give it a buffered writer. Returns the number of bytes.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_to(&self, output: &mut impl Write) -> io::Result<u64> {
+        let mut out = Output { output, crc: crc32fast::Hasher::new(), bytes: 0, records: 0, buffer: Vec::new() };
+        out.write(MAGIC)?;
+        out.write(&[FORMAT])?;
+        out.write(&self.tables.index.to_le_bytes())?;
+        for node in self.tables.nodes.iter() {
+            out.record(NODE, node)?;
+        }
+        for instance in self.tables.services.iter() {
+            out.record(SERVICE, &ServiceRef { node: &instance.node.node, service: &instance.service })?;
+        }
+        for check in self.tables.checks.iter() {
+            out.record(CHECK, check)?;
+        }
+        for entry in self.tables.kv.iter() {
+            out.record(KV, entry)?;
+        }
+        for (key, index) in self.tables.tombstones.pairs() {
+            out.record(TOMBSTONE, &StampRecord { key: Key::new(key), index: *index })?;
+        }
+        for (key, index) in self.tables.indexes.pairs() {
+            out.record(INDEX, &StampRecord { key: Key::new(key), index: *index })?;
+        }
+        let records = out.records;
+        out.record(END, &records)?;
+        let crc = out.crc.clone().finalize();
+        out.write(&crc.to_le_bytes())?;
+        Ok(out.bytes)
+    }
+}
+
+struct Output<'a, W> {
+    output: &'a mut W,
+    crc: crc32fast::Hasher,
+    bytes: u64,
+    records: u64,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Output<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.output.write_all(bytes)
+    }
+
+    fn record(&mut self, kind: u8, body: &impl Serialize) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.extend_from_slice(&[kind, 0, 0, 0, 0]);
+        rmp_serde::encode::write_named(&mut buffer, body).map_err(io::Error::other)?;
+        let length = u32::try_from(buffer.len() - 5).map_err(io::Error::other)?;
+        buffer[1..5].copy_from_slice(&length.to_le_bytes());
+        self.write(&buffer)?;
+        self.records += 1;
+        self.buffer = buffer;
+        Ok(())
+    }
+}
+
+/// What was read.
+pub(crate) struct Restored {
+    pub(crate) tables: Tables,
+    pub(crate) graveyard: VecDeque<(u64, Key)>,
+}
+
+struct Input<R> {
+    input: R,
+    crc: crc32fast::Hasher,
+}
+
+impl<R: Read> Input<R> {
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.input.read_exact(&mut bytes)?;
+        self.crc.update(&bytes);
+        Ok(bytes)
+    }
+
+    /// Reads as much as really comes, so a lying length costs nothing.
+    fn bytes(&mut self, length: u32, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.clear();
+        let read = (&mut self.input).take(u64::from(length)).read_to_end(buffer)?;
+        self.crc.update(buffer);
+        if read == length as usize { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// Reads and verifies a snapshot into tables of their own.
+pub(crate) fn read(input: impl Read) -> Result<Restored, SnapshotError> {
+    let mut input = Input { input, crc: crc32fast::Hasher::new() };
+    if input.array::<8>()? != *MAGIC {
+        return Err(SnapshotError::NotASnapshot);
+    }
+    let [format] = input.array::<1>()?;
+    if format != FORMAT {
+        return Err(SnapshotError::UnknownFormat(format));
+    }
+    let mut draft = Draft::default();
+    draft.tables.index = u64::from_le_bytes(input.array()?);
+    let mut buffer = Vec::new();
+    let mut number = 0;
+    loop {
+        let [kind] = input.array::<1>()?;
+        let length = u32::from_le_bytes(input.array()?);
+        if length > SNAPSHOT_RECORD_BYTES_MAX {
+            return Err(SnapshotError::TooLong { number, length });
+        }
+        input.bytes(length, &mut buffer)?;
+        if kind == END {
+            break;
+        }
+        read_record(&mut draft, kind, number, &buffer)?;
+        number += 1;
+    }
+    let records: u64 = decode(&buffer).map_err(|source| SnapshotError::Malformed { number, source })?;
+    if records != number {
+        return Err(SnapshotError::Inconsistent(format!("it announces {records} records and has {number}")));
+    }
+    let crc = input.crc.clone().finalize();
+    if u32::from_le_bytes(input.array()?) != crc {
+        return Err(SnapshotError::Checksum);
+    }
+    let mut graveyard: Vec<(u64, Key)> =
+        draft.tables.tombstones.pairs().map(|(key, index)| (*index, Key::new(key))).collect();
+    graveyard.sort();
+    Ok(Restored { tables: draft.tables, graveyard: graveyard.into() })
+}
+
+fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<(), SnapshotError> {
+    let malformed = |source| SnapshotError::Malformed { number, source };
+    match kind {
+        NODE => draft.place_node(Arc::new(decode::<Node>(body).map_err(malformed)?)),
+        SERVICE => {
+            let ServiceRecord { node, service } = decode(body).map_err(malformed)?;
+            if draft.tables.node(&node).is_none() {
+                return Err(SnapshotError::Inconsistent(format!("service {} is on unknown node {node}", service.id)));
+            }
+            draft.place_service(&node, Arc::new(service));
+        }
+        CHECK => draft.place_check_joined(&Arc::new(decode::<HealthCheck>(body).map_err(malformed)?)),
+        KV => {
+            let entry: KvEntry = decode(body).map_err(malformed)?;
+            let key = entry.key.clone();
+            draft.tables.kv.insert(&key, Arc::new(entry), &mut draft.changes);
+        }
+        TOMBSTONE => {
+            let record: StampRecord = decode(body).map_err(malformed)?;
+            draft.tables.tombstones.insert(&record.key, record.index, &mut draft.changes);
+        }
+        INDEX => {
+            let record: StampRecord = decode(body).map_err(malformed)?;
+            draft.tables.indexes.insert(&record.key, record.index, &mut draft.changes);
+        }
+        _ if kind & IGNORABLE != 0 => {}
+        _ => return Err(SnapshotError::UnknownRecord(kind)),
+    }
+    Ok(())
+}

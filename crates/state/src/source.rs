@@ -1,0 +1,44 @@
+//! What a query depends on: where its index comes from and what wakes it.
+
+use model::{Key, NodeName, ServiceName};
+
+/// Tables that have an index of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Nodes.
+    Nodes,
+    /// Service instances.
+    Services,
+    /// Health checks.
+    Checks,
+    /// Keys.
+    Kv,
+}
+
+impl Table {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes",
+            Self::Services => "services",
+            Self::Checks => "checks",
+            Self::Kv => "kvs",
+        }
+    }
+}
+
+/// What an answer is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// One key: its `ModifyIndex`, or the index of all keys when it is absent.
+    Key(&'a Key),
+    /// All keys under a prefix: the highest of them and of what was deleted under it, or the index of all keys when
+    /// there is neither.
+    Prefix(&'a Key),
+    /// Whole tables: the highest of their indexes.
+    Tables(&'a [Table]),
+    /// All instances of a service with their nodes and checks: one index for the service, or that of the last
+    /// disappearance of any service when there is none of the name.
+    Service(&'a ServiceName),
+    /// A node and its instances: the index of both tables, 0 when there is no such node.
+    Node(&'a NodeName),
+}

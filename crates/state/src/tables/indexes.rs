@@ -1,0 +1,57 @@
+//! Indexes of tables and services: what blocking queries compare and wait on.
+
+use model::ServiceName;
+
+use super::{Draft, Tables};
+use crate::key::{Bytes, key};
+use crate::source::Table;
+
+/// Name of the index of the last disappearance of a service name.
+pub(crate) const EXTINCTION: &str = "service_last_extinction";
+
+/// Key of the index of a service.
+pub(crate) fn service_key(service: &str) -> Bytes {
+    key(["service", service])
+}
+
+impl Tables {
+    /// Index of a table; 0 while nothing was ever in it.
+    pub(crate) fn table_index(&self, table: Table) -> u64 {
+        self.indexes.get(&key([table.name()])).copied().unwrap_or(0)
+    }
+
+    /// Highest index of the tables.
+    pub(crate) fn tables_index(&self, tables: &[Table]) -> u64 {
+        tables.iter().map(|table| self.table_index(*table)).max().unwrap_or(0)
+    }
+}
+
+impl Draft {
+    pub(crate) fn bump(&mut self, table: Table, index: u64) {
+        self.tables.indexes.insert(&key([table.name()]), index, &mut self.changes);
+    }
+
+    pub(crate) fn bump_service(&mut self, service: &ServiceName, index: u64) {
+        self.tables.indexes.insert(&service_key(service), index, &mut self.changes);
+    }
+
+    /// Every instance of the node shows a change of the node or of its own checks.
+    pub(crate) fn bump_services_of_node(&mut self, node: &str, index: u64) {
+        let prefix = key([node]);
+        let names: Vec<ServiceName> =
+            self.tables.services.prefix(&prefix).map(|instance| instance.service.service.clone()).collect();
+        for name in names {
+            self.bump_service(&name, index);
+        }
+    }
+
+    /// Bumps a service that has lost an instance, or buries its index with the last one.
+    pub(crate) fn bump_or_bury_service(&mut self, service: &ServiceName, index: u64) {
+        if self.tables.instances.prefix(&key([service])).next().is_some() {
+            self.bump_service(service, index);
+        } else {
+            self.tables.indexes.remove(&service_key(service), &mut self.changes);
+            self.tables.indexes.insert(&key([EXTINCTION]), index, &mut self.changes);
+        }
+    }
+}

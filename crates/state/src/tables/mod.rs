@@ -1,0 +1,100 @@
+//! The tables of the state. Cloning them is O(1); a clone is a consistent version.
+//!
+//! Rows are shared between the trees that find them in different ways. What is derived (every tree that is not listed
+//! in the snapshot) is kept right by the functions of the files below, which are the only ones that change trees.
+
+mod checks;
+mod indexes;
+mod kv;
+mod nodes;
+mod services;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::{HealthCheck, Key, KvEntry, Node};
+
+use crate::instance::Instance;
+use crate::radix::{Stamp, Tree};
+use crate::watch::Changes;
+
+pub(crate) use indexes::{EXTINCTION, service_key};
+pub(crate) use nodes::NodePlan;
+
+/// One version of everything that readers see.
+#[derive(Clone, Default)]
+pub(crate) struct Tables {
+    /// Index of the last applied command.
+    pub(crate) index: u64,
+    /// By name.
+    pub(crate) nodes: Tree<Arc<Node>>,
+    /// By id; only nodes that have one.
+    pub(crate) node_ids: Tree<Arc<Node>>,
+    /// By node and id.
+    pub(crate) services: Tree<Arc<Instance>>,
+    /// By service name, node and id.
+    pub(crate) instances: Tree<Arc<Instance>>,
+    /// By node and check id.
+    pub(crate) checks: Tree<Arc<HealthCheck>>,
+    /// By node, service id (empty for node checks) and check id.
+    pub(crate) attached_checks: Tree<Arc<HealthCheck>>,
+    /// By service name, node and check id; only checks of services.
+    pub(crate) service_checks: Tree<Arc<HealthCheck>>,
+    /// By status, node and check id.
+    pub(crate) status_checks: Tree<Arc<HealthCheck>>,
+    /// By key.
+    pub(crate) kv: Tree<Arc<KvEntry>>,
+    /// Index of the deletion, by deleted key or prefix.
+    pub(crate) tombstones: Tree<u64>,
+    /// Indexes by name of table or service.
+    pub(crate) indexes: Tree<u64>,
+}
+
+/// The tables with what only the writer needs.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) tables: Tables,
+    pub(crate) changes: Changes,
+    /// Tombstones in the order of their making.
+    pub(crate) graveyard: VecDeque<(u64, Key)>,
+}
+
+impl Stamp for Arc<Node> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<HealthCheck> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<KvEntry> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Tables {
+    /// Number of values in all trees that hold data.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len() + self.services.len() + self.checks.len() + self.kv.len() + self.tombstones.len()
+    }
+
+    /// Touches everything, for tables that are about to be replaced as a whole.
+    pub(crate) fn touch_all(&self, changes: &mut Changes) {
+        self.nodes.touch_all(changes);
+        self.node_ids.touch_all(changes);
+        self.services.touch_all(changes);
+        self.instances.touch_all(changes);
+        self.checks.touch_all(changes);
+        self.attached_checks.touch_all(changes);
+        self.service_checks.touch_all(changes);
+        self.status_checks.touch_all(changes);
+        self.kv.touch_all(changes);
+        self.tombstones.touch_all(changes);
+        self.indexes.touch_all(changes);
+    }
+}

@@ -1,0 +1,161 @@
+//! A view: one immutable, complete version of the state. Everything a query can ask.
+
+use std::sync::Arc;
+
+use model::{HealthCheck, Key, KvEntry, Node, NodeId};
+
+use crate::instance::Instance;
+use crate::key::key;
+use crate::source::{Source, Table};
+use crate::tables::{EXTINCTION, Tables, service_key};
+use crate::watch::Watches;
+
+/// One version of the state. Holding one keeps its memory, not the writer: let go of it before waiting.
+pub struct View {
+    pub(crate) tables: Tables,
+}
+
+const SERVICE_TABLES: &[Table] = &[Table::Nodes, Table::Services, Table::Checks];
+const NODE_TABLES: &[Table] = &[Table::Nodes, Table::Services];
+
+impl View {
+    /// Index of the last command that this view holds; 0 for none.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.tables.index
+    }
+
+    /// The index that an answer from this source has; 0 when nothing was ever there.
+    #[must_use]
+    pub fn index_of(&self, source: Source<'_>) -> u64 {
+        let tables = &self.tables;
+        match source {
+            Source::Key(key) => tables.key_index(key),
+            Source::Prefix(prefix) => tables.prefix_index(prefix),
+            Source::Tables(names) => tables.tables_index(names),
+            Source::Service(name) => tables
+                .indexes
+                .get(&service_key(name))
+                .or_else(|| tables.indexes.get(&key([EXTINCTION])))
+                .copied()
+                .unwrap_or_else(|| tables.tables_index(SERVICE_TABLES)),
+            Source::Node(name) if tables.node(name).is_none() => 0,
+            Source::Node(_) => tables.tables_index(NODE_TABLES),
+        }
+    }
+
+    /// The watches that fire when an answer from this source, as of this view, may have changed.
+    #[must_use]
+    pub fn watches(&self, source: Source<'_>) -> Watches {
+        let tables = &self.tables;
+        match source {
+            Source::Key(key) => Watches::one(tables.kv.watch_key(key)),
+            Source::Prefix(prefix) => Watches::one(tables.kv.watch_prefix(prefix)),
+            Source::Tables(names) => self.table_watches(names),
+            Source::Service(name) => {
+                let key_of_name = service_key(name);
+                let mut watches = Watches::one(tables.indexes.watch_key(&key_of_name));
+                if tables.indexes.get(&key_of_name).is_none() {
+                    watches.push(tables.indexes.watch_key(&key([EXTINCTION])));
+                }
+                watches
+            }
+            Source::Node(_) => self.table_watches(NODE_TABLES),
+        }
+    }
+
+    fn table_watches(&self, tables: &[Table]) -> Watches {
+        let mut watches = Watches::default();
+        for table in tables {
+            watches.push(self.tables.indexes.watch_key(&key([table.name()])));
+        }
+        watches
+    }
+
+    /// The node of a name, ignoring case.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Arc<Node>> {
+        self.tables.node(name)
+    }
+
+    /// The node of an id.
+    #[must_use]
+    pub fn node_by_id(&self, id: &NodeId) -> Option<&Arc<Node>> {
+        self.tables.node_by_id(id)
+    }
+
+    /// All nodes by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.tables.nodes.iter()
+    }
+
+    /// All instances by service name, then node, then id.
+    pub fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        self.tables.instances.iter()
+    }
+
+    /// Instances of a service (ignoring case) by node, then id.
+    pub fn instances_of(&self, service: &str) -> impl Iterator<Item = &Arc<Instance>> {
+        self.tables.instances.prefix(&key([service]))
+    }
+
+    /// Instances on a node by id.
+    pub fn instances_on(&self, node: &str) -> impl Iterator<Item = &Arc<Instance>> {
+        self.tables.services.prefix(&key([node]))
+    }
+
+    /// One instance.
+    #[must_use]
+    pub fn instance(&self, node: &str, service_id: &str) -> Option<&Arc<Instance>> {
+        self.tables.instance(node, service_id)
+    }
+
+    /// All checks by node, then id.
+    pub fn checks(&self) -> impl Iterator<Item = &Arc<HealthCheck>> {
+        self.tables.checks.iter()
+    }
+
+    /// One check.
+    #[must_use]
+    pub fn check(&self, node: &str, check_id: &str) -> Option<&Arc<HealthCheck>> {
+        self.tables.checks.get(&key([node, check_id]))
+    }
+
+    /// Checks of a node and of its instances by id.
+    pub fn checks_on(&self, node: &str) -> impl Iterator<Item = &Arc<HealthCheck>> {
+        self.tables.checks.prefix(&key([node]))
+    }
+
+    /// Checks of the instances of a service by node, then id.
+    pub fn checks_of(&self, service: &str) -> impl Iterator<Item = &Arc<HealthCheck>> {
+        self.tables.service_checks.prefix(&key([service]))
+    }
+
+    /// Checks with a status by node, then id.
+    pub fn checks_in(&self, status: &str) -> impl Iterator<Item = &Arc<HealthCheck>> {
+        self.tables.status_checks.prefix(&key([status]))
+    }
+
+    /// The entry of a key.
+    #[must_use]
+    pub fn kv(&self, key: &Key) -> Option<&Arc<KvEntry>> {
+        self.tables.kv.get(key)
+    }
+
+    /// Entries under a prefix in key order.
+    pub fn kv_under(&self, prefix: &Key) -> impl Iterator<Item = &Arc<KvEntry>> {
+        self.tables.kv.prefix(prefix)
+    }
+
+    /// Whether any tombstone of a deleted key is kept.
+    #[must_use]
+    pub fn has_tombstones(&self) -> bool {
+        self.tables.tombstones.len() > 0
+    }
+
+    /// Highest index of a tombstone that is kept, 0 for none.
+    #[must_use]
+    pub fn tombstones_index(&self) -> u64 {
+        self.tables.tombstones.max_stamp(&[])
+    }
+}
