@@ -1,0 +1,41 @@
+//! Every bound of this crate in one place. Peers choose the bytes we read, so each of these is a
+//! promise about memory or time, not a tuning knob.
+
+/// Bytes a datagram may have: what fits one Ethernet frame, as all HashiCorp agents use.
+pub const DATAGRAM_BYTES_MAX: usize = 1400;
+/// Bytes of one stream frame, before and after decompression.
+pub const STREAM_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Bytes one datagram may decompress to.
+pub const DATAGRAM_INFLATED_MAX: usize = 1024 * 1024;
+/// How deep envelopes (compound in compressed in checksummed ...) may nest.
+pub const ENVELOPE_DEPTH_MAX: u32 = 5;
+/// Messages taken from one datagram.
+pub const DATAGRAM_MESSAGES_MAX: usize = 1024;
+/// Bytes of a node name.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of the encoded tags of one node.
+pub const META_BYTES_MAX: usize = 512;
+/// Members remembered, in any state. More are refused until some are reaped.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Entries of one stream push/pull.
+pub const PUSH_PULL_NODES_MAX: usize = 20_000;
+/// Messages waiting in one broadcast queue; the most often sent go first when it is full.
+pub const QUEUE_MESSAGES_MAX: usize = 4096;
+/// Join and leave intents remembered for nodes we have not met yet.
+pub const INTENTS_MAX: usize = 4096;
+/// Lamport times for which user events, or queries, are remembered to drop repeats.
+pub const EVENT_SLOTS: usize = 512;
+/// Events remembered for one Lamport time.
+pub const EVENTS_PER_SLOT_MAX: usize = 32;
+/// Bytes of events kept for push/pull.
+pub const EVENT_BUFFER_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of name and payload in a user event we send.
+pub const USER_EVENT_BYTES_MAX: usize = 512;
+/// Bytes of name and payload in a user event we accept from a peer.
+pub const PEER_EVENT_BYTES_MAX: usize = 9 * 1024;
+/// Indirect pings we run for others at the same time.
+pub const RELAYS_MAX: usize = 1024;
+/// Streams opened by the core and not yet finished.
+pub const STREAMS_MAX: usize = 256;
+/// Direct notices of a new address sent when a node comes back elsewhere.
+pub const REJOIN_NOTICES_MAX: usize = 128;
