@@ -1,1 +1,15 @@
-//! Helpers shared by the tests: processes, free addresses, namespaces.
+//! Helpers shared by the tests: programs under test, agents on free loopback addresses, and a small HTTP client.
+//!
+//! A test program `tests/NAME.rs` starts agents with [`Agent::start`] and talks to them with [`http::request`]. Everything
+//! that was started ends, by process id, when its value is dropped. Everything blocks: the tests are plain threads.
+
+mod address;
+mod agent;
+pub mod http;
+mod program;
+mod wait;
+
+pub use address::LoopbackAddress;
+pub use agent::{Agent, Ended};
+pub use program::Program;
+pub use wait::eventually;
