@@ -1,1 +1,45 @@
-//! The HTTP API: one table of routes, one file per family.
+//! The HTTP API.
+//!
+//! `listener` accepts connections, `routes` is the whole table, one file per family holds the handlers. Handlers turn a
+//! request into a [`server::request::Request`], send it through the [`Backend`] and pass the answer's JSON on as bytes.
+//! Nothing here knows the store, Raft or gossip.
+
+mod catalog;
+mod catalog_shapes;
+pub mod decode;
+mod escape;
+pub mod extract;
+mod gzip;
+mod health;
+mod json;
+mod kv;
+pub mod limits;
+mod listener;
+mod operator;
+mod path;
+mod pretty;
+mod query;
+pub mod reply;
+mod routes;
+mod status;
+
+use model::NodeName;
+
+use crate::backend::Backend;
+
+pub use limits::Limits;
+pub use listener::{BindError, bind, serve};
+
+/// What the handlers stand on.
+pub struct HttpState {
+    /// The door to the servers.
+    pub backend: Backend,
+    /// Name of the datacenter of this agent.
+    pub datacenter: String,
+    /// Name of this agent's node, for `?near=_agent`.
+    pub node_name: NodeName,
+    /// Indent every JSON answer, as in development mode.
+    pub pretty_always: bool,
+    /// The limits that configuration may change.
+    pub limits: Limits,
+}

@@ -1,0 +1,48 @@
+//! `/v1/health`.
+
+use model::{NodeName, ServiceName};
+use server::request::Query;
+
+use super::extract::{Call, parse_bool};
+use super::reply::{Answer, Failure};
+
+/// Instances of a service with their checks.
+pub async fn service(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let service = ServiceName::new(call.name("Missing service name")?);
+    let passing = match call.query.get("passing") {
+        None => false,
+        Some("") => true,
+        Some(text) => parse_bool(text).ok_or(Failure::bad_request("Invalid value for ?passing"))?,
+    };
+    let (tags, near, meta) = (call.tags(), call.near(), call.node_meta());
+    let reply = call.catalog_read(options, Query::ServiceHealth { service, tags, passing, near, meta }).await?;
+    Ok(call.mark_uncached(reply))
+}
+
+/// Checks of a node and its services.
+pub async fn node(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let node = NodeName::new(call.name("Missing node name")?);
+    call.catalog_read(options, Query::NodeChecks { node }).await
+}
+
+/// Checks of all instances of a service.
+pub async fn checks(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let service = ServiceName::new(call.name("Missing service name")?);
+    let (near, meta) = (call.near(), call.node_meta());
+    call.catalog_read(options, Query::ServiceChecks { service, near, meta }).await
+}
+
+/// Checks in a state.
+pub async fn state(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let state = call.name("Missing check state")?.into_owned();
+    let (near, meta) = (call.near(), call.node_meta());
+    call.catalog_read(options, Query::ChecksInState { state, near, meta }).await
+}

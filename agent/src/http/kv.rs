@@ -1,0 +1,106 @@
+//! `/v1/kv`.
+
+use bytes::Bytes;
+use http::StatusCode;
+use model::{Blob, Key};
+use server::request::{Answer as Rows, Body, Form, KvChange, KvVerb, Query, Write};
+
+use super::extract::{Call, parse_u64};
+use super::reply::{Answer, Failure, Reply};
+
+const MISSING_KEY: &str = "Missing key name";
+
+/// `GET`: one entry, the entries below a prefix (`?recurse`), their keys (`?keys`), or a bare value (`?raw`).
+pub async fn get(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let mut options = call.read_options()?;
+    let key = Key::new(call.tail);
+    let is_root = key.is_empty();
+    let is_keys = call.query.has("keys");
+    let query = if is_keys {
+        Query::KvKeys { prefix: key, separator: call.query.text("separator").as_bytes().to_vec() }
+    } else if call.query.has("recurse") {
+        Query::KvList { prefix: key }
+    } else if is_root {
+        return Err(Failure::bad_request(MISSING_KEY));
+    } else {
+        if call.query.has("raw") {
+            options.form = Form::Rows;
+        }
+        Query::KvGet { key }
+    };
+    let (meta, body) = call.read(options, query).await?;
+    let reply = match body {
+        // Below the root there is always something to list, if only nothing.
+        Body::Json { found: false, .. } if is_keys && is_root => Reply::json(Bytes::from_static(b"[]")),
+        Body::Json { found: false, .. } => Reply::empty(StatusCode::NOT_FOUND),
+        Body::Json { json, .. } => Reply::json(json),
+        Body::Rows(Rows::Kv(entries)) => match entries.first() {
+            Some(entry) => Reply::raw(entry.value.0.clone()),
+            None => Reply::empty(StatusCode::NOT_FOUND),
+        },
+        Body::Rows(_) => return Err(Failure::internal("unexpected rows from the server in place of an entry")),
+    };
+    Ok(reply.with_read(&meta))
+}
+
+/// `PUT`: sets a key, always or (`?cas`) if it is still as the client knows it.
+pub async fn put(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let key = key(call)?;
+    refuse_conflicts(call, &[("cas", "acquire"), ("cas", "release"), ("acquire", "release")])?;
+    let flags = number(call, "flags")?.unwrap_or(0);
+    let cas = number(call, "cas")?;
+    if call.query.has("acquire") || call.query.has("release") {
+        return Err(Failure::bad_request(
+            "Bad request: locks with acquire and release are not available yet in this version; nothing was written",
+        ));
+    }
+    let value = call
+        .take_body_within(call.state.limits.kv_value_bytes_max, |size, max| {
+            format!(
+                "Request body({size} bytes) too large, max size: {max} bytes. \
+                 See https://www.consul.io/docs/agent/options.html#kv_max_value_size."
+            )
+        })
+        .await?;
+    let (verb, index) = cas.map_or((KvVerb::Set, 0), |index| (KvVerb::Cas, index));
+    change(call, KvChange { verb, key, value: Blob(value), flags, index }).await
+}
+
+/// `DELETE`: one key, always or (`?cas`) if it is still as the client knows it, or all below a prefix (`?recurse`).
+pub async fn delete(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let is_recurse = call.query.has("recurse");
+    let key = if is_recurse { Key::new(call.tail) } else { key(call)? };
+    refuse_conflicts(call, &[("cas", "recurse")])?;
+    let (verb, index) = match (is_recurse, number(call, "cas")?) {
+        (true, _) => (KvVerb::DeleteTree, 0),
+        (false, Some(index)) => (KvVerb::DeleteCas, index),
+        (false, None) => (KvVerb::Delete, 0),
+    };
+    change(call, KvChange { verb, key, value: Blob::default(), flags: 0, index }).await
+}
+
+async fn change(call: &Call<'_>, change: KvChange) -> Answer {
+    Ok(Reply::boolean(call.write_in(call.query.text("dc"), Write::Kv(change)).await?))
+}
+
+fn key(call: &Call<'_>) -> Result<Key, Failure> {
+    if call.tail.is_empty() {
+        return Err(Failure::bad_request(MISSING_KEY));
+    }
+    Ok(Key::new(call.tail))
+}
+
+/// A parameter that, when given, must be a number.
+fn number(call: &Call<'_>, name: &str) -> Result<Option<u64>, Failure> {
+    call.query.get(name).map(|text| parse_u64(text).map_err(Failure::internal)).transpose()
+}
+
+fn refuse_conflicts(call: &Call<'_>, pairs: &[(&str, &str)]) -> Result<(), Failure> {
+    if pairs.iter().any(|(one, other)| call.query.has(one) && call.query.has(other)) {
+        return Err(Failure::bad_request(format!("Conflicting flags: {}", call.query.to_sorted_text())));
+    }
+    Ok(())
+}

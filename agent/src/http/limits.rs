@@ -1,0 +1,48 @@
+//! Every limit of the HTTP server in one place.
+
+use std::time::Duration;
+
+/// Largest value of a key, bytes (`limits.kv_max_value_size` may change it).
+pub const KV_VALUE_BYTES_MAX: usize = 512 * 1024;
+/// Largest body of any other request, bytes.
+pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest request head (line and headers), bytes; it also bounds the length of a key.
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Open connections of one client address (`limits.http_max_conns_per_client` may change it).
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = 200;
+/// Open connections in all.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// How long a client may take to send a request head, and how long a kept connection may lie idle. Above the 90
+/// seconds after which Go clients drop an idle connection, so that the client closes first.
+pub const HEAD_WAIT: Duration = Duration::from_secs(120);
+/// How long a client may pause within a request body.
+pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long requests in progress may go on after the server was told to stop.
+pub const STOP_WAIT: Duration = Duration::from_secs(2);
+/// Pause after the system refused to accept a connection (out of file descriptors).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that the kernel may hold until they are accepted.
+pub const BACKLOG: i32 = 1024;
+/// Smallest body that is compressed, bytes; below this the saving is not worth the work.
+pub const GZIP_BYTES_MIN: usize = 1024;
+/// Largest body that is compressed on the thread that serves the connection, bytes.
+pub const GZIP_INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting of a JSON request.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Pairs in a query string.
+pub const QUERY_PAIRS_MAX: usize = 1000;
+
+/// The limits that configuration may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest value of a key, bytes.
+    pub kv_value_bytes_max: usize,
+    /// Open connections of one client address, 0 for no limit.
+    pub connections_per_client_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { kv_value_bytes_max: KV_VALUE_BYTES_MAX, connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX }
+    }
+}

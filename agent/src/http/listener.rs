@@ -1,0 +1,223 @@
+//! Sockets of the HTTP server: several addresses, limits on connections, slow clients, an orderly stop.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::limits::{ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, STOP_WAIT};
+use super::{HttpState, routes};
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen for HTTP on {address}: {source}; choose another address with -client or another port with -http-port"
+)]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Opens the listening sockets; with port 0 the system chooses.
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, BindError> {
+    let open = |address: SocketAddr| -> io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    addresses.iter().map(|&address| open(address).map_err(|source| BindError { address, source })).collect()
+}
+
+/// Serves the API on all sockets until `stop` is cancelled, then lets requests in progress finish for a moment.
+pub async fn serve(
+    state: Arc<HttpState>,
+    listeners: Vec<std::net::TcpListener>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let server = Server {
+        connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        clients: Arc::new(Clients { open: Mutex::default(), max: state.limits.connections_per_client_max }),
+        router: Router::new().fallback(routes::answer).with_state(state),
+        tasks: TaskTracker::new(),
+        stop: stop.clone(),
+        cut: CancellationToken::new(),
+    };
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        server.tasks.spawn(server.clone().accept_all(listener));
+    }
+    stop.cancelled().await;
+    server.tasks.close();
+    if tokio::time::timeout(STOP_WAIT, server.tasks.wait()).await.is_err() {
+        server.cut.cancel();
+        server.tasks.wait().await;
+    }
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Server {
+    router: Router,
+    connections: Arc<Semaphore>,
+    clients: Arc<Clients>,
+    tasks: TaskTracker,
+    /// Accept no more, finish what is in progress.
+    stop: CancellationToken,
+    /// Drop what is still in progress.
+    cut: CancellationToken,
+}
+
+impl Server {
+    async fn accept_all(self, listener: TcpListener) {
+        loop {
+            let permit = tokio::select! {
+                () = self.stop.cancelled() => return,
+                permit = self.connections.clone().acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { return };
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.tasks.spawn(self.clone().run(stream, peer, permit));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn run(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let Some(_seat) = self.clients.take_seat(peer.ip()) else {
+            refuse(stream).await;
+            return;
+        };
+        let _permit = permit;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+        }
+        tokio::select! {
+            () = self.cut.cancelled() => {}
+            () = serve_connection(stream, peer, self.router, self.stop.clone()) => {}
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut router = router.clone();
+        router.call(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .title_case_headers(true)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, %peer, "HTTP connection ended");
+    }
+}
+
+async fn refuse(mut stream: TcpStream) {
+    const ANSWER: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+        Your IP is issuing too many concurrent connections, please rate limit your calls\n";
+    // The client may be gone already, and nobody else wants to know.
+    let _ = stream.write_all(ANSWER).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Open connections by client address; `max` 0 is no limit.
+struct Clients {
+    open: Mutex<HashMap<IpAddr, usize>>,
+    max: usize,
+}
+
+/// One of the connections that a client may have; given back when dropped.
+struct Seat {
+    clients: Arc<Clients>,
+    address: IpAddr,
+}
+
+impl Clients {
+    fn take_seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        if self.max > 0 && *count >= self.max {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { clients: self.clone(), address })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.clients.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = open.entry(self.address) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_named() {
+        let first = bind(&["127.0.0.1:0".parse().expect("an address")]).expect("a free port");
+        let address = first[0].local_addr().expect("bound");
+        let error = bind(&[address]).expect_err("taken");
+        assert!(error.to_string().starts_with(&format!("cannot listen for HTTP on {address}: ")), "{error}");
+    }
+
+    #[test]
+    fn seats_are_given_back() {
+        let clients = Arc::new(Clients { open: Mutex::default(), max: 2 });
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let first = clients.take_seat(address).expect("free");
+        let _second = clients.take_seat(address).expect("free");
+        assert!(clients.take_seat(address).is_none());
+        assert!(clients.take_seat(IpAddr::from([127, 0, 0, 2])).is_some());
+        drop(first);
+        assert!(clients.take_seat(address).is_some());
+    }
+}

@@ -1,0 +1,281 @@
+//! The whole table of routes, and what follows from it: 404, 405 with `Allow`, `OPTIONS` and redirects.
+//!
+//! A pattern that ends in `/` takes everything below it; the rest of the path is the handler's `tail`. The longest
+//! pattern that fits wins.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use http::{Method, Request, StatusCode, Version};
+
+use super::extract::Call;
+use super::path::{Path, resolve_path};
+use super::query::Query;
+use super::reply::{Answer, Failure, Looks, Reply, render};
+use super::{HttpState, catalog, gzip, health, kv, operator, status};
+
+/// One handler. The variants are the endpoints of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    KvGet,
+    KvPut,
+    KvDelete,
+    HealthService,
+    HealthNode,
+    HealthChecks,
+    HealthState,
+    CatalogRegister,
+    CatalogDeregister,
+    CatalogDatacenters,
+    CatalogNodes,
+    CatalogServices,
+    CatalogService,
+    CatalogNode,
+    CatalogNodeServices,
+    StatusLeader,
+    StatusPeers,
+    OperatorRaftConfiguration,
+    OperatorRaftPeer,
+    OperatorRaftTransfer,
+    AgentReady,
+}
+
+/// A path and what it does with each method, in the order that `Allow` names them.
+#[derive(Debug)]
+pub struct Route {
+    pattern: &'static str,
+    methods: &'static [(Method, Endpoint)],
+}
+
+const fn row(pattern: &'static str, methods: &'static [(Method, Endpoint)]) -> Route {
+    Route { pattern, methods }
+}
+
+/// Every route, by family: the path segment after `/v1/`.
+static FAMILIES: &[(&str, &[Route])] = &[
+    (
+        "kv",
+        &[row(
+            "/v1/kv/",
+            &[(Method::GET, Endpoint::KvGet), (Method::PUT, Endpoint::KvPut), (Method::DELETE, Endpoint::KvDelete)],
+        )],
+    ),
+    (
+        "health",
+        &[
+            row("/v1/health/service/", &[(Method::GET, Endpoint::HealthService)]),
+            row("/v1/health/node/", &[(Method::GET, Endpoint::HealthNode)]),
+            row("/v1/health/checks/", &[(Method::GET, Endpoint::HealthChecks)]),
+            row("/v1/health/state/", &[(Method::GET, Endpoint::HealthState)]),
+        ],
+    ),
+    (
+        "catalog",
+        &[
+            row("/v1/catalog/register", &[(Method::PUT, Endpoint::CatalogRegister)]),
+            row("/v1/catalog/deregister", &[(Method::PUT, Endpoint::CatalogDeregister)]),
+            row("/v1/catalog/datacenters", &[(Method::GET, Endpoint::CatalogDatacenters)]),
+            row("/v1/catalog/nodes", &[(Method::GET, Endpoint::CatalogNodes)]),
+            row("/v1/catalog/services", &[(Method::GET, Endpoint::CatalogServices)]),
+            row("/v1/catalog/service/", &[(Method::GET, Endpoint::CatalogService)]),
+            row("/v1/catalog/node/", &[(Method::GET, Endpoint::CatalogNode)]),
+            row("/v1/catalog/node-services/", &[(Method::GET, Endpoint::CatalogNodeServices)]),
+        ],
+    ),
+    (
+        "status",
+        &[
+            row("/v1/status/leader", &[(Method::GET, Endpoint::StatusLeader)]),
+            row("/v1/status/peers", &[(Method::GET, Endpoint::StatusPeers)]),
+        ],
+    ),
+    (
+        "operator",
+        &[
+            row("/v1/operator/raft/configuration", &[(Method::GET, Endpoint::OperatorRaftConfiguration)]),
+            row("/v1/operator/raft/peer", &[(Method::DELETE, Endpoint::OperatorRaftPeer)]),
+            row("/v1/operator/raft/transfer-leader", &[(Method::POST, Endpoint::OperatorRaftTransfer)]),
+        ],
+    ),
+    ("agent", &[row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)])]),
+];
+
+async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
+    match endpoint {
+        Endpoint::KvGet => kv::get(call).await,
+        Endpoint::KvPut => kv::put(call).await,
+        Endpoint::KvDelete => kv::delete(call).await,
+        Endpoint::HealthService => health::service(call).await,
+        Endpoint::HealthNode => health::node(call).await,
+        Endpoint::HealthChecks => health::checks(call).await,
+        Endpoint::HealthState => health::state(call).await,
+        Endpoint::CatalogRegister => catalog::register(call).await,
+        Endpoint::CatalogDeregister => catalog::deregister(call).await,
+        Endpoint::CatalogDatacenters => catalog::datacenters(call).await,
+        Endpoint::CatalogNodes => catalog::nodes(call).await,
+        Endpoint::CatalogServices => catalog::services(call).await,
+        Endpoint::CatalogService => catalog::service(call).await,
+        Endpoint::CatalogNode => catalog::node(call).await,
+        Endpoint::CatalogNodeServices => catalog::node_services(call).await,
+        Endpoint::StatusLeader => status::leader(call).await,
+        Endpoint::StatusPeers => status::peers(call).await,
+        Endpoint::OperatorRaftConfiguration => operator::raft_configuration(call).await,
+        Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
+        Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,
+        Endpoint::AgentReady => status::ready(call).await,
+    }
+}
+
+/// What the table says about a path.
+#[derive(Debug)]
+enum Found<'p> {
+    Route(&'static Route, &'p [u8]),
+    /// The path lacks the `/` at its end.
+    AddSlash,
+    Nothing,
+}
+
+fn find(path: &[u8]) -> Found<'_> {
+    let Some(below) = path.strip_prefix(b"/v1/") else {
+        return Found::Nothing;
+    };
+    let family = below.split(|byte| *byte == b'/').next().unwrap_or_default();
+    let Some((_, routes)) = FAMILIES.iter().find(|(name, _)| name.as_bytes() == family) else {
+        return Found::Nothing;
+    };
+    let mut best: Option<(&'static Route, &[u8])> = None;
+    for route in *routes {
+        let pattern = route.pattern.as_bytes();
+        let tail = match path.strip_prefix(pattern) {
+            Some(tail) if tail.is_empty() || pattern.ends_with(b"/") => tail,
+            _ => continue,
+        };
+        if best.is_none_or(|(other, _)| other.pattern.len() < route.pattern.len()) {
+            best = Some((route, tail));
+        }
+    }
+    match best {
+        Some((route, tail)) => Found::Route(route, tail),
+        None if routes.iter().any(|route| route.pattern.as_bytes().strip_suffix(b"/") == Some(path)) => Found::AddSlash,
+        None => Found::Nothing,
+    }
+}
+
+impl Route {
+    fn allowed(&self) -> HeaderValue {
+        let mut text = String::from("OPTIONS");
+        for (method, _) in self.methods {
+            text.push(',');
+            text.push_str(method.as_str());
+        }
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("OPTIONS"))
+    }
+}
+
+/// Answers one request.
+pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    if head.version == Version::HTTP_11 && !head.headers.contains_key(HOST) {
+        let failure = Failure::bad_request("400 Bad Request: missing required Host header").closing();
+        return plain(Err(failure)).await;
+    }
+    let raw_query = head.uri.query().unwrap_or_default();
+    let path = match resolve_path(head.uri.path()) {
+        Path::Clean(path) => path,
+        Path::Elsewhere(path) => return redirect(&head.method, path, raw_query),
+        Path::Bad if head.uri.path() == "*" => return plain(Ok(Reply::empty(StatusCode::OK))).await,
+        Path::Bad => return plain(Err(Failure::bad_request("400 Bad Request"))).await,
+    };
+    let (route, tail) = match find(&path) {
+        Found::Route(route, tail) => (route, tail),
+        Found::AddSlash => {
+            let target = format!("{}/", super::escape::encode_path(&path));
+            return redirect(&head.method, target, raw_query);
+        }
+        Found::Nothing if *path == *b"/" => return plain(Ok(Reply::text(StatusCode::OK, "Consul Agent"))).await,
+        Found::Nothing => return plain(Ok(Reply::empty(StatusCode::NOT_FOUND))).await,
+    };
+    let query = match Query::parse(raw_query) {
+        Ok(query) => query,
+        Err(error) => return plain(Err(Failure::bad_request(format!("Bad request: {error}")))).await,
+    };
+    let looks = Looks { pretty: state.pretty_always || query.has("pretty"), gzip: gzip::is_accepted(&head.headers) };
+    let Some((_, endpoint)) = route.methods.iter().find(|(method, _)| *method == head.method) else {
+        let answer = match head.method {
+            Method::OPTIONS => Ok(Reply::empty(StatusCode::OK).with_header(http::header::ALLOW, route.allowed())),
+            _ => Err(Failure::method_not_allowed(&head.method, route.allowed())),
+        };
+        return render(answer, looks).await;
+    };
+    let mut call = Call { state: &state, tail, query, headers: &head.headers, body: Mutex::new(body) };
+    let answer = dispatch(*endpoint, &mut call).await;
+    if let Err(failure) = &answer {
+        tracing::debug!(method = %head.method, path = head.uri.path(), ?failure, "request failed");
+    }
+    render(answer, looks).await
+}
+
+async fn plain(answer: Answer) -> Response {
+    render(answer, Looks { pretty: false, gzip: false }).await
+}
+
+fn redirect(method: &Method, path: String, raw_query: &str) -> Response {
+    let target = if raw_query.is_empty() { path } else { format!("{path}?{raw_query}") };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    if method == Method::GET {
+        let link = format!("<a href=\"{}\">Moved Permanently</a>.\n\n", html_text(&target));
+        *response.body_mut() = Body::from(link);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
+    if let Ok(location) = HeaderValue::try_from(target) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn html_text(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Cow::Owned(text.replace('"', "&#34;").replace('\'', "&#39;"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route_of(path: &str) -> Option<(&'static str, String)> {
+        match find(path.as_bytes()) {
+            Found::Route(route, tail) => Some((route.pattern, String::from_utf8_lossy(tail).into_owned())),
+            Found::AddSlash | Found::Nothing => None,
+        }
+    }
+
+    #[test]
+    fn tails_are_what_follows_the_pattern() {
+        assert_eq!(route_of("/v1/kv/a/b"), Some(("/v1/kv/", "a/b".to_owned())));
+        assert_eq!(route_of("/v1/kv/"), Some(("/v1/kv/", String::new())));
+        assert_eq!(route_of("/v1/catalog/node-services/n"), Some(("/v1/catalog/node-services/", "n".to_owned())));
+        assert_eq!(route_of("/v1/catalog/nodes/"), None);
+        assert_eq!(route_of("/v1/nope"), None);
+        assert_eq!(route_of("/v2/kv/a"), None);
+        assert!(matches!(find(b"/v1/kv"), Found::AddSlash));
+    }
+
+    #[test]
+    fn every_route_stands_in_its_family_and_answers_something() {
+        for (family, routes) in FAMILIES {
+            for route in *routes {
+                assert!(route.pattern.starts_with(&format!("/v1/{family}/")), "{}", route.pattern);
+                assert!(!route.methods.is_empty(), "{}", route.pattern);
+                assert_eq!(route_of(route.pattern), Some((route.pattern, String::new())));
+            }
+        }
+    }
+}
