@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A name conflict is told at most this often per member.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(30);
+/// Repetitions of a new address within one reclaim time.
+const INSISTENCE: u32 = 10;
 
 impl GossipCore {
     pub(super) fn on_alive(&mut self, alive: &Alive) {
@@ -136,6 +138,24 @@ impl GossipCore {
         }
         let name = self.name.clone();
         self.broadcast_swim(&name, notice);
+        self.insist();
+    }
+
+    /// Somebody remembers this node at another address. A stock peer that took the old one for
+    /// dead listens to the new one only after its reclaim time, and nobody would tell it then: so
+    /// this node repeats itself until that time is over.
+    pub(super) fn insist(&mut self) {
+        if self.insist_until < self.now {
+            self.arm(self.timing.dead_reclaim / INSISTENCE, Timer::Insist);
+        }
+        self.insist_until = self.now + self.timing.dead_reclaim + self.timing.dead_reclaim / 2;
+    }
+
+    pub(super) fn insist_again(&mut self) {
+        if self.life == Life::Alive && self.now <= self.insist_until {
+            self.announce_self();
+            self.arm(self.timing.dead_reclaim / INSISTENCE, Timer::Insist);
+        }
     }
 
     fn tell_conflict(&mut self, name: &str, claimed: SocketAddr) {

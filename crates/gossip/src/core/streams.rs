@@ -118,6 +118,9 @@ impl GossipCore {
     fn merge(&mut self, state: &PushPull, joined: bool) {
         for report in &state.nodes {
             let (incarnation, node) = (report.alive.incarnation, report.alive.node.clone());
+            if *node == *self.name && report.alive.addr != self.me().addr {
+                self.insist();
+            }
             match report.state {
                 NodeState::Alive => self.on_alive(&report.alive),
                 NodeState::Left => {
