@@ -147,15 +147,15 @@ impl View {
         self.tables.kv.prefix(prefix)
     }
 
-    /// Whether any tombstone of a deleted key is kept.
-    #[must_use]
-    pub fn has_tombstones(&self) -> bool {
-        self.tables.tombstones.len() > 0
-    }
-
     /// Highest index of a tombstone that is kept, 0 for none.
     #[must_use]
     pub fn tombstones_index(&self) -> u64 {
         self.tables.tombstones.max_stamp(&[])
+    }
+
+    /// Lowest index of a tombstone that is kept; walks them all.
+    #[must_use]
+    pub fn oldest_tombstone(&self) -> Option<u64> {
+        self.tables.tombstones.iter().copied().min()
     }
 }

@@ -1,0 +1,128 @@
+//! Reads, with waiting: a read answers at once, or when the index of what it asks for has passed the one it knows, or
+//! when its time is over. No runtime: who calls brings the timer.
+//!
+//! A waiting read holds no view. It is woken only by changes of what it depends on, looks at the index first, and shares
+//! the evaluation and the encoded answer with all equal reads.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use filter::Filter;
+use futures::future::{Either, select};
+use state::{Reader, View};
+
+use crate::endpoint;
+use crate::limits::{JITTER_PART, WAIT_DEFAULT, WAIT_MAX};
+use crate::request::{Body, Form, Query, ReadOptions, RequestError};
+use crate::shared::{ReadKey, Rendered, Shared};
+
+/// An answer with its index.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Index to block on next; at least 1.
+    pub index: u64,
+    /// The answer.
+    pub body: Body,
+}
+
+/// How long a read waits: what it asks for, within limits, and up to a sixteenth more, chosen by `random`.
+#[must_use]
+pub fn wait_time(wait_ms: u64, random: u32) -> Duration {
+    let wait = if wait_ms == 0 { WAIT_DEFAULT } else { Duration::from_millis(wait_ms).min(WAIT_MAX) };
+    wait + (wait / JITTER_PART).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+/// Answers a query from published views, waiting if the options ask for it. Whether the views are recent enough for the
+/// options' consistency is for the caller to see to, before.
+///
+/// `random` is any number, for the jitter; `sleep` makes the timer, and is called only if the read has to wait. Dropping
+/// the future ends the read; so does the loss of leadership, which the caller watches beside it.
+///
+/// # Errors
+/// When the filter is wrong.
+pub async fn read<S, F>(
+    reader: &Reader,
+    shared: &Shared,
+    options: &ReadOptions,
+    query: Query,
+    random: u32,
+    sleep: S,
+) -> Result<Reading, RequestError>
+where
+    S: FnOnce(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    let filter = endpoint::parse_filter(&query, &options.filter)?;
+    let min_index = if endpoint::never_blocks(&query) { 0 } else { options.min_index };
+    let read = Read {
+        key: ReadKey { query, filter: options.filter.clone() },
+        filter,
+        shared,
+        form: options.form,
+        is_waiting: min_index > 0,
+    };
+    let source = endpoint::source(&read.key.query);
+    if min_index == 0 {
+        return read.answer(&reader.load());
+    }
+    // Held while waiting, so that the place of this query is not given up in between.
+    let _slot = (read.form == Form::Json).then(|| shared.slot(&read.key));
+    let mut sleep = Some(sleep);
+    let mut deadline = pin!(None);
+    loop {
+        let watches = {
+            let view = reader.load();
+            if view.index_of(source.as_source()) > min_index {
+                return read.answer(&view);
+            }
+            view.watches(source.as_source())
+        };
+        if let Some(sleep) = sleep.take() {
+            deadline.set(Some(sleep(wait_time(options.wait_ms, random))));
+        }
+        let Some(timer) = deadline.as_mut().as_pin_mut() else { return read.answer(&reader.load()) };
+        if let Either::Right(_) = select(pin!(watches.fired()), timer).await {
+            return read.answer(&reader.load());
+        }
+    }
+}
+
+/// One read on its way.
+struct Read<'a> {
+    key: ReadKey,
+    filter: Option<Filter>,
+    shared: &'a Shared,
+    form: Form,
+    is_waiting: bool,
+}
+
+impl Read<'_> {
+    fn answer(&self, view: &View) -> Result<Reading, RequestError> {
+        let source = endpoint::source(&self.key.query);
+        // Taken from this view even when the body was made from another: the body is not older than the index then.
+        let index = view.index_of(source.as_source()).max(1);
+        let body = match self.form {
+            Form::Rows => Body::Rows(endpoint::evaluate(view, &self.key.query, self.filter.as_ref())),
+            Form::Json => {
+                let Rendered { found, json } = self.render(view)?;
+                Body::Json { found, json }
+            }
+        };
+        Ok(Reading { index, body })
+    }
+
+    fn render(&self, view: &View) -> Result<Rendered, RequestError> {
+        let query = &self.key.query;
+        if matches!(query, Query::KvGet { .. }) && !self.is_waiting {
+            // Finding and encoding one entry costs no more than finding its place among the shared answers.
+            return endpoint::render(view, query, self.filter.as_ref());
+        }
+        let slot = self.shared.slot(&self.key);
+        self.shared.answer(&slot, || {
+            // In this order: what changes after the watches were taken makes them stale.
+            let watches = view.watches(endpoint::source(query).as_source());
+            Ok((endpoint::render(view, query, self.filter.as_ref())?, watches))
+        })
+    }
+}

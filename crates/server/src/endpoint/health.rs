@@ -1,0 +1,68 @@
+//! `/v1/health`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use filter::Filter;
+use model::{HealthCheck, NodeName, ServiceName, TextMap};
+use state::{Instance, View};
+
+use super::{has_meta, has_tags, join_json};
+use crate::filter_rows::{CheckRow, HealthRow};
+use crate::request::Answer;
+
+/// Which instances of a service are asked for.
+pub(super) struct Wanted<'a> {
+    pub(super) service: &'a ServiceName,
+    pub(super) tags: &'a [String],
+    pub(super) passing: bool,
+    pub(super) meta: &'a TextMap,
+    pub(super) filter: Option<&'a Filter>,
+}
+
+impl Wanted<'_> {
+    fn instances<'a>(&'a self, view: &'a View) -> impl Iterator<Item = &'a Arc<Instance>> {
+        view.instances_of(self.service).filter(|instance| self.wants(instance))
+    }
+
+    fn wants(&self, instance: &Instance) -> bool {
+        has_tags(&instance.service.tags, self.tags)
+            && has_meta(instance.node.meta.as_ref(), self.meta)
+            && (!self.passing || instance.is_passing())
+            && self.filter.is_none_or(|filter| filter.matches(&HealthRow(&instance.row())))
+    }
+}
+
+pub(super) fn service(view: &View, wanted: &Wanted<'_>) -> Answer {
+    Answer::Health(wanted.instances(view).map(|instance| instance.row()).collect())
+}
+
+/// The JSON is put together from that of the instances, which is kept: only changed instances are encoded.
+pub(super) fn render_service(view: &View, wanted: &Wanted<'_>) -> Bytes {
+    join_json(wanted.instances(view).map(|instance| instance.json()))
+}
+
+fn collect<'a>(checks: impl Iterator<Item = &'a Arc<HealthCheck>>, filter: Option<&Filter>) -> Answer {
+    let wanted = |check: &&Arc<HealthCheck>| filter.is_none_or(|filter| filter.matches(&CheckRow(check)));
+    Answer::Checks(checks.filter(wanted).map(Arc::clone).collect())
+}
+
+fn on_node_with(view: &View, meta: &TextMap, check: &HealthCheck) -> bool {
+    meta.is_empty() || view.node(&check.node).is_some_and(|node| has_meta(node.meta.as_ref(), meta))
+}
+
+pub(super) fn node_checks(view: &View, node: &NodeName, filter: Option<&Filter>) -> Answer {
+    collect(view.checks_on(node), filter)
+}
+
+pub(super) fn service_checks(view: &View, service: &ServiceName, meta: &TextMap, filter: Option<&Filter>) -> Answer {
+    collect(view.checks_of(service).filter(|check| on_node_with(view, meta, check)), filter)
+}
+
+pub(super) fn checks_in_state(view: &View, state: &str, meta: &TextMap, filter: Option<&Filter>) -> Answer {
+    if state == "any" {
+        return collect(view.checks().filter(|check| on_node_with(view, meta, check)), filter);
+    }
+    let exact = view.checks_in(state).filter(|check| check.status == state);
+    collect(exact.filter(|check| on_node_with(view, meta, check)), filter)
+}

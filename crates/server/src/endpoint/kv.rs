@@ -1,0 +1,45 @@
+//! `/v1/kv`.
+
+use std::sync::Arc;
+
+use model::{Key, KvChange, KvVerb};
+use state::View;
+
+use super::failed;
+use crate::request::{Answer, RequestError};
+
+pub(super) fn get(view: &View, key: &Key) -> Answer {
+    Answer::Kv(view.kv(key).map(Arc::clone).into_iter().collect())
+}
+
+pub(super) fn list(view: &View, prefix: &Key) -> Answer {
+    Answer::Kv(view.kv_under(prefix).map(Arc::clone).collect())
+}
+
+/// Keys under the prefix, each cut after the first separator that follows the prefix; what is cut to the same text
+/// appears once.
+pub(super) fn keys(view: &View, prefix: &Key, separator: &[u8]) -> Answer {
+    let mut keys: Vec<Key> = Vec::new();
+    for entry in view.kv_under(prefix) {
+        let key = &entry.key;
+        let cut = find(&key[prefix.len()..], separator).map(|at| &key[..prefix.len() + at + separator.len()]);
+        match cut {
+            Some(cut) if keys.last().is_some_and(|last| **last == *cut) => {}
+            Some(cut) => keys.push(Key::new(cut)),
+            None => keys.push(key.clone()),
+        }
+    }
+    Answer::Keys(keys)
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() { None } else { text.windows(part.len()).position(|window| window == part) }
+}
+
+/// Checks a change of keys. Only the deletion of a tree may name no key: it means everything.
+pub(super) fn prepare(change: &KvChange) -> Result<KvChange, RequestError> {
+    if change.key.is_empty() && change.verb != KvVerb::DeleteTree {
+        return Err(failed("Must provide key"));
+    }
+    Ok(change.clone())
+}

@@ -1,0 +1,144 @@
+//! Shared reads: equal queries on unchanged data get one evaluation and one encoded answer.
+//!
+//! An answer is right as long as the watches of the view that it was made from are fresh; nothing has to be compared or
+//! thrown away at writes. Looking one up takes a shared lock on a part of the map and no allocation.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use state::Watches;
+
+use crate::limits::{SHARED_ANSWERS_MAX, SHARED_BYTES_MAX};
+use crate::request::{Query, RequestError};
+
+const SHARDS: usize = 16;
+
+/// What makes two reads equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReadKey {
+    pub(crate) query: Query,
+    pub(crate) filter: String,
+}
+
+/// An encoded answer.
+pub(crate) struct Rendered {
+    /// Whether there is anything (KV: whether HTTP answers 200).
+    pub(crate) found: bool,
+    pub(crate) json: Bytes,
+}
+
+struct Kept {
+    rendered: Rendered,
+    watches: Watches,
+    /// Gives the bytes back when the answer is dropped.
+    _budget: Spent,
+}
+
+/// The place of one query in the shared answers.
+#[derive(Default)]
+pub(crate) struct Slot {
+    kept: ArcSwapOption<Kept>,
+    /// Held while one evaluates for all.
+    evaluating: Mutex<()>,
+}
+
+/// The answers that equal queries share. One per server.
+pub struct Shared {
+    shards: [RwLock<HashMap<ReadKey, Arc<Slot>>>; SHARDS],
+    hasher: RandomState,
+    bytes: Arc<AtomicUsize>,
+}
+
+struct Spent {
+    bytes: usize,
+    total: Arc<AtomicUsize>,
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { shards: Default::default(), hasher: RandomState::new(), bytes: Arc::default() }
+    }
+}
+
+impl Shared {
+    /// Nothing kept yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes of the answers that are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The place of a query, made when there is none.
+    pub(crate) fn slot(&self, key: &ReadKey) -> Arc<Slot> {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
+        if let Some(slot) = shard.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return Arc::clone(slot);
+        }
+        let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= SHARED_ANSWERS_MAX / SHARDS || self.bytes() >= SHARED_BYTES_MAX {
+            // Answers that nobody waits for and that are outdated go first, then all that nobody waits for.
+            map.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_fresh());
+            if map.len() >= SHARED_ANSWERS_MAX / SHARDS || self.bytes() >= SHARED_BYTES_MAX {
+                map.retain(|_, slot| Arc::strong_count(slot) > 1);
+            }
+        }
+        Arc::clone(map.entry(key.clone()).or_default())
+    }
+
+    /// The answer of a slot, or the one that `evaluate` makes, which is kept for the others.
+    pub(crate) fn answer(
+        &self,
+        slot: &Slot,
+        evaluate: impl FnOnce() -> Result<(Rendered, Watches), RequestError>,
+    ) -> Result<Rendered, RequestError> {
+        if let Some(rendered) = slot.fresh() {
+            return Ok(rendered);
+        }
+        let _one_at_a_time = slot.evaluating.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rendered) = slot.fresh() {
+            return Ok(rendered);
+        }
+        slot.kept.store(None);
+        let (rendered, watches) = evaluate()?;
+        let bytes = rendered.json.len();
+        if self.bytes() + bytes <= SHARED_BYTES_MAX {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            let kept =
+                Kept { rendered: rendered.share(), watches, _budget: Spent { bytes, total: Arc::clone(&self.bytes) } };
+            slot.kept.store(Some(Arc::new(kept)));
+        }
+        Ok(rendered)
+    }
+}
+
+impl Slot {
+    fn is_fresh(&self) -> bool {
+        self.kept.load().as_ref().is_some_and(|kept| kept.watches.are_fresh())
+    }
+
+    fn fresh(&self) -> Option<Rendered> {
+        let kept = self.kept.load();
+        kept.as_ref().filter(|kept| kept.watches.are_fresh()).map(|kept| kept.rendered.share())
+    }
+}
+
+impl Rendered {
+    fn share(&self) -> Self {
+        Self { found: self.found, json: self.json.clone() }
+    }
+}

@@ -1,0 +1,138 @@
+//! A store with its readers, and a way to wait for futures without a runtime.
+
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use model::{Key, KvChange, KvVerb, Registration};
+use server::blocking::{Reading, read};
+use server::endpoint::{finish_write, prepare_write};
+use server::request::{Answer, Body, Form, Query, ReadOptions, RequestError, Write};
+use server::{Shared, endpoint};
+use state::{Reader, Store};
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future on this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// What a future gives without waiting.
+pub fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// One server's state, written to directly.
+pub struct Fixture {
+    pub store: Store,
+    pub reader: Reader,
+    pub shared: Arc<Shared>,
+    pub index: u64,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let store = Store::new();
+        let reader = store.reader();
+        Self { store, reader, shared: Arc::new(Shared::new()), index: 0 }
+    }
+
+    pub fn write(&mut self, write: &Write) -> Result<bool, RequestError> {
+        let command = prepare_write(&self.reader.load(), write, "dc1")?;
+        self.index += 1;
+        let outcome = self.store.apply(self.index, &command);
+        self.store.publish();
+        finish_write(outcome)
+    }
+
+    pub fn put(&mut self, key: &str, value: &str) -> bool {
+        let value = model::Blob::new(value.as_bytes().to_vec());
+        self.write(&kv(KvVerb::Set, key, value, 0)).expect("a put is accepted")
+    }
+
+    pub fn register(&mut self, json: serde_json::Value) -> Result<bool, RequestError> {
+        let registration: Registration = serde_json::from_value(json).expect("a registration");
+        self.write(&Write::Register(registration))
+    }
+
+    /// Reads without waiting.
+    pub fn read(&self, options: &ReadOptions, query: Query) -> Result<Reading, RequestError> {
+        let never = |_| std::future::pending::<()>();
+        poll_once(read(&self.reader, &self.shared, options, query, 0, never)).expect("the read does not wait")
+    }
+
+    /// Index and JSON of a query.
+    pub fn json(&self, query: Query) -> (u64, bool, String) {
+        let options = ReadOptions { form: Form::Json, ..ReadOptions::default() };
+        let reading = self.read(&options, query).expect("the query is right");
+        match reading.body {
+            Body::Json { found, json } => (reading.index, found, String::from_utf8(json.to_vec()).expect("UTF-8")),
+            Body::Rows(_) => panic!("JSON was asked for"),
+        }
+    }
+
+    pub fn rows(&self, query: &Query) -> Answer {
+        endpoint::evaluate(&self.reader.load(), query, None)
+    }
+
+    pub fn index_of(&self, query: Query) -> u64 {
+        self.json(query).0
+    }
+}
+
+pub fn kv(verb: KvVerb, key: &str, value: model::Blob, index: u64) -> Write {
+    Write::Kv(KvChange { verb, key: Key::from(key), value, flags: 0, index })
+}
+
+pub fn get(key: &str) -> Query {
+    Query::KvGet { key: Key::from(key) }
+}
+
+pub fn list(prefix: &str) -> Query {
+    Query::KvList { prefix: Key::from(prefix) }
+}
+
+pub fn keys(prefix: &str, separator: &str) -> Query {
+    Query::KvKeys { prefix: Key::from(prefix), separator: separator.as_bytes().to_vec() }
+}
+
+pub fn health(service: &str, passing: bool) -> Query {
+    Query::ServiceHealth {
+        service: service.into(),
+        tags: Vec::new(),
+        passing,
+        near: "".into(),
+        meta: model::TextMap::new(),
+    }
+}
+
+pub fn waiting(min_index: u64, form: Form) -> ReadOptions {
+    ReadOptions { min_index, form, ..ReadOptions::default() }
+}
+
+/// A timer that is over at once.
+pub fn at_once(_: Duration) -> std::future::Ready<()> {
+    std::future::ready(())
+}
