@@ -1,6 +1,5 @@
 //! The agent: sockets, timers and files around the pure crates.
 
-pub mod address;
 pub mod backend;
 pub mod checks;
 pub mod cli;
