@@ -1,1 +1,21 @@
-//! The HTTP client of Concord's own API, for the command line, the operator and the tests.
+//! The HTTP client of Concord's own API, for the command line, the operator and the tests. It works against Consul too.
+//!
+//! Small on purpose: HTTP/1.1 over TCP, kept-alive connections, typed calls for what those three need, and errors in the
+//! words of Consul's own client. No TLS yet.
+
+mod agent;
+mod catalog;
+mod error;
+mod health;
+mod kv;
+mod operator;
+mod query;
+mod transport;
+
+pub use agent::TtlVerb;
+pub use catalog::CatalogInstance;
+pub use error::{AddressError, Error, os_error_text};
+pub use kv::{Condition, PutOptions};
+pub use operator::PeerToRemove;
+pub use query::{Answer, QueryOptions};
+pub use transport::{Client, Method, Reply};

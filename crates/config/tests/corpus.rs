@@ -1,5 +1,5 @@
 //! Configuration files, good and broken, with the exact text that the user gets: `corpus/NAME.{hcl,json}` and
-//! `corpus/NAME.{hcl,json}.out`. `UPDATE_GOLDEN=1 cargo test -p config` writes the texts anew; review the diff.
+//! `corpus/NAME.{hcl,json}.out`. `UPDATE=1 cargo test -p config` writes the texts anew; review the diff.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn every_file_gives_its_text() {
     for path in files {
         let golden = PathBuf::from(format!("{}.out", path.display()));
         let found = outcome(&path);
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("UPDATE").is_some() {
             fs::write(&golden, &found).unwrap();
         } else if fs::read_to_string(&golden).unwrap_or_default() != found {
             wrong.push(format!("{}:\n{found}", path.display()));

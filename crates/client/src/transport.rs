@@ -1,0 +1,315 @@
+//! Connections and single requests. Idle connections are kept and used again.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use model::{Token, format_duration};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+
+use crate::error::{AddressError, Error, os_error_text};
+use crate::query::{Answer, QueryOptions, Target};
+
+/// Idle connections kept.
+const IDLE_MAX: usize = 8;
+/// Largest body of an answer, bytes.
+const BODY_SIZE_MAX: usize = 512 << 20;
+/// Port where an address has none.
+const HTTP_PORT: u16 = 80;
+/// Time allowed for a call that does not wait for anything, unless the client was told otherwise.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// The agent may answer a waiting call later than asked, by a sixteenth of the wait; `wait` left out is five minutes.
+const WAIT_DEFAULT: Duration = Duration::from_secs(300);
+
+/// Methods of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Write.
+    Put,
+    /// Remove.
+    Delete,
+}
+
+impl Method {
+    fn http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Put => http::Method::PUT,
+            Self::Delete => http::Method::DELETE,
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Get => "Get",
+            Self::Put => "Put",
+            Self::Delete => "Delete",
+        }
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: http::HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// A header's text; empty where it is absent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as text, invalid UTF-8 replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The same reply, or the error that a status other than 200 is.
+    pub fn ok(self) -> Result<Self, Error> {
+        match self.status {
+            200 => Ok(self),
+            status => Err(Error::Status { status, body: self.text() }),
+        }
+    }
+}
+
+/// A client of one agent. Clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    token: Option<http::HeaderValue>,
+    timeout: Duration,
+}
+
+struct Shared {
+    /// `host:port`, for the `Host` header and messages.
+    authority: String,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("authority", &self.shared.authority).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client of the agent at `host:port` or `http://host:port`. Nothing is sent yet.
+    pub fn new(address: &str) -> Result<Self, AddressError> {
+        let authority = match address.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some(("https", _)) => return Err(AddressError::NeedsTls(address.to_owned())),
+            Some(("unix", _)) => return Err(AddressError::UnixSocket(address.to_owned())),
+            Some(_) => return Err(AddressError::Malformed(address.to_owned())),
+            None => address,
+        };
+        let authority = authority.trim_end_matches('/');
+        let parsed: Result<http::uri::Authority, _> = authority.parse();
+        if authority.is_empty() || authority.contains('@') || parsed.is_err() {
+            return Err(AddressError::Malformed(address.to_owned()));
+        }
+        let shared = Shared { authority: authority.to_owned(), idle: Mutex::new(Vec::new()) };
+        Ok(Self { shared: Arc::new(shared), token: None, timeout: TIMEOUT_DEFAULT })
+    }
+
+    /// Sends a token with every request; an empty one is not sent.
+    pub fn with_token(mut self, token: &Token) -> Result<Self, AddressError> {
+        self.token = match token.secret() {
+            "" => None,
+            secret => Some(http::HeaderValue::from_str(secret).map_err(|_| AddressError::Token)?),
+        };
+        Ok(self)
+    }
+
+    /// Limits the time of a call; waiting calls get their wait on top.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends one request and returns the answer with any status. `path` starts with `/v1/` and is already escaped.
+    pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Result<Reply, Error> {
+        self.send_within(self.timeout, method, path, body.into()).await
+    }
+
+    pub(crate) async fn get(&self, target: Target, options: &QueryOptions) -> Result<Reply, Error> {
+        let waited = if options.index > 0 { options.wait.unwrap_or(WAIT_DEFAULT) } else { Duration::ZERO };
+        let limit = self.timeout + waited + waited / 16;
+        self.send_within(limit, Method::Get, &options.apply(target).text(), Bytes::new()).await
+    }
+
+    pub(crate) async fn get_json<T: DeserializeOwned>(
+        &self,
+        target: Target,
+        options: &QueryOptions,
+    ) -> Result<Answer<T>, Error> {
+        let path = target.text();
+        let reply = self.get(target, options).await?.ok()?;
+        answer(&path, &reply)
+    }
+
+    pub(crate) async fn put(&self, target: &Target, body: impl Into<Bytes>) -> Result<Reply, Error> {
+        self.send(Method::Put, &target.text(), body).await?.ok()
+    }
+
+    /// A call that answers `true` or `false`.
+    pub(crate) async fn change(&self, method: Method, target: &Target, body: impl Into<Bytes>) -> Result<bool, Error> {
+        let path = target.text();
+        Ok(answer(&path, &self.send(method, &path, body).await?.ok()?)?.rows)
+    }
+
+    async fn send_within(&self, limit: Duration, method: Method, path: &str, body: Bytes) -> Result<Reply, Error> {
+        let call = Call { client: self, method, path };
+        match tokio::time::timeout(limit, call.run(body)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let limit = format_duration(limit);
+                Err(Error::TimedOut { verb: method.verb(), url: call.url(), limit })
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.is_closed());
+        let ready = idle.iter().position(SendRequest::is_ready)?;
+        Some(idle.swap_remove(ready))
+    }
+
+    fn keep(&self, connection: SendRequest<Full<Bytes>>) {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !connection.is_closed() && idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Decodes the rows of an answer; `null` reads as no rows where the type has such a value.
+pub(crate) fn answer<T: DeserializeOwned>(path: &str, reply: &Reply) -> Result<Answer<T>, Error> {
+    let rows = serde_json::from_slice(&reply.body)
+        .map_err(|error| Error::Decode { url: path.to_owned(), cause: error.to_string() })?;
+    Ok(Answer {
+        rows,
+        index: reply.header("x-consul-index").parse().unwrap_or_default(),
+        known_leader: reply.header("x-consul-knownleader") == "true",
+        last_contact: Duration::from_millis(reply.header("x-consul-lastcontact").parse().unwrap_or_default()),
+    })
+}
+
+/// One request on its way.
+struct Call<'a> {
+    client: &'a Client,
+    method: Method,
+    path: &'a str,
+}
+
+impl Call<'_> {
+    fn url(&self) -> String {
+        format!("http://{}{}", self.client.shared.authority, self.path)
+    }
+
+    fn broken(&self, cause: &dyn std::fmt::Display) -> Error {
+        Error::Broken { verb: self.method.verb(), url: self.url(), cause: cause.to_string() }
+    }
+
+    async fn run(&self, body: Bytes) -> Result<Reply, Error> {
+        let mut request = self.request(body)?;
+        // A kept connection may have been closed by the agent: then nothing was sent, and a new one is made.
+        if let Some(mut connection) = self.client.take_idle() {
+            match connection.try_send_request(request).await {
+                Ok(response) => return self.collect(connection, response).await,
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(self.broken(&error.into_error())),
+                },
+            }
+        }
+        let mut connection = self.connect().await?;
+        let response = connection.send_request(request).await.map_err(|error| self.broken(&error))?;
+        self.collect(connection, response).await
+    }
+
+    fn request(&self, body: Bytes) -> Result<http::Request<Full<Bytes>>, Error> {
+        let mut request = http::Request::builder()
+            .method(self.method.http())
+            .uri(self.path)
+            .header(http::header::HOST, &self.client.shared.authority)
+            .body(Full::new(body))
+            .map_err(|error| self.broken(&error))?;
+        if let Some(token) = &self.client.token {
+            request.headers_mut().insert("x-consul-token", token.clone());
+        }
+        Ok(request)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
+        let failed = |cause: String| Error::Connect { verb: self.method.verb(), url: self.url(), cause };
+        let authority = &self.client.shared.authority;
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(HTTP_PORT)),
+            _ => (authority.as_str(), HTTP_PORT),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|_| failed(format!("dial tcp: lookup {host}: no such host")))?
+            .collect();
+        let mut cause = format!("dial tcp: lookup {host}: no such host");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return self.greet(stream).await,
+                Err(error) => cause = format!("dial tcp {address}: connect: {}", os_error_text(&error)),
+            }
+        }
+        Err(failed(cause))
+    }
+
+    async fn greet(&self, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, Error> {
+        // Without it small requests wait for the acknowledgement of the one before; it is only speed that is lost.
+        let _ = stream.set_nodelay(true);
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        // Ends when the sender is dropped or the agent closes; whoever waits for an answer sees the error.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+
+    async fn collect(
+        &self,
+        connection: SendRequest<Full<Bytes>>,
+        response: http::Response<Incoming>,
+    ) -> Result<Reply, Error> {
+        let (head, mut body) = response.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.broken(&error))?;
+            if let Some(data) = frame.data_ref() {
+                bytes.extend_from_slice(data);
+            }
+            if bytes.len() > BODY_SIZE_MAX {
+                return Err(self.broken(&format!("the answer is larger than {BODY_SIZE_MAX} bytes")));
+            }
+        }
+        self.client.keep(connection);
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze() })
+    }
+}
