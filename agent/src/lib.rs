@@ -10,3 +10,5 @@ pub mod local;
 pub mod log;
 pub mod raft;
 pub mod rpc;
+
+pub mod version;

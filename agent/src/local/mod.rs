@@ -1,1 +1,29 @@
 //! What this agent registered, kept on disk, and anti-entropy with the catalog.
+//!
+//! `spec` is what users write, `build` makes records of it, `registry` holds them, `store` keeps them, `compare` and
+//! `sync` bring them to the catalog. `agent` ties these together for the HTTP API and the checks.
+
+mod agent;
+mod build;
+mod compare;
+mod error;
+mod identity;
+pub mod limits;
+mod load;
+mod maintenance;
+mod registry;
+mod spec;
+mod store;
+pub mod sync;
+#[cfg(test)]
+mod sync_tests;
+
+pub use agent::{LocalAgent, Settings};
+pub use build::validate_meta;
+pub use error::{LocalError, multi_error};
+pub use identity::{IdentityError, load_node_id};
+pub use load::OpenError;
+pub use maintenance::{NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
+pub use registry::{CheckEntry, Registry, ServiceEntry, Source};
+pub use spec::{CheckSpec, HttpProbe, InvalidCheck, Nanos, Probe, ServiceSpec, StandaloneCheckSpec, Timing};
+pub use store::StoreError;

@@ -1,0 +1,353 @@
+//! The registrations of this agent as one object: registering, deregistering, results of checks, and what the HTTP API
+//! shows of them. Changes are on the disk before they are answered; the catalog follows (`sync`).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use model::{CheckId, Node, ServiceId, Status, Token};
+use tokio::sync::{Notify, watch};
+
+use super::build::{BuiltCheck, build_service, build_service_checks, build_standalone_check};
+use super::error::LocalError;
+use super::limits::{CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
+use super::registry::{Change, OutputDelay, Registry, Source};
+use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
+use super::store::{KeptCheck, KeptService, KeptState, Store, StoreError};
+use crate::checks::{Runner, output};
+
+/// What an agent is told about its registrations.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The node's own record: id, name, address, tagged addresses, metadata.
+    pub node: Node,
+    /// Whether script checks may come from files and over HTTP.
+    pub script_checks: bool,
+    /// Whether script checks may come from files.
+    pub local_script_checks: bool,
+    /// How long a change of a check's output alone may wait before it is written; zero for not at all.
+    pub check_update_interval: Duration,
+    /// Longest output of a check that is kept, bytes.
+    pub check_output_max_size: usize,
+    /// Keep no output of checks at all.
+    pub discard_check_output: bool,
+    /// Token of what brings no token of its own.
+    pub agent_token: Token,
+}
+
+/// The registrations of this agent.
+pub struct LocalAgent {
+    pub(super) settings: Settings,
+    pub(super) store: Option<Store>,
+    pub(super) runner: Runner,
+    registry: Mutex<Registry>,
+    changes: watch::Sender<u64>,
+    full_sync: Notify,
+    /// Held while something is registered or deregistered, so that disk and memory agree.
+    mutations: tokio::sync::Mutex<()>,
+}
+
+impl LocalAgent {
+    pub(super) fn new(settings: Settings, store: Option<Store>, registry: Registry, this: Weak<Self>) -> Self {
+        Self {
+            settings,
+            store,
+            runner: Runner::new(this),
+            registry: Mutex::new(registry),
+            changes: watch::Sender::new(0),
+            full_sync: Notify::new(),
+            mutations: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The node's own record.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.settings.node
+    }
+
+    /// What the agent was told.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Token of what brings no token of its own.
+    #[must_use]
+    pub fn agent_token(&self) -> Token {
+        self.settings.agent_token.clone()
+    }
+
+    /// Reads the registrations. The closure must be short and must not block.
+    pub fn with_registry<T>(&self, read: impl FnOnce(&Registry) -> T) -> T {
+        read(&self.lock())
+    }
+
+    pub(super) fn with_registry_mut<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        change(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // A panic while the lock was held can only have left a whole entry in or out: go on with what there is.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets a new value after every change of a service or check.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn notify(&self) {
+        self.changes.send_modify(|change| *change += 1);
+    }
+
+    /// Compares with the whole catalog now instead of at the next interval: for when servers have just been found.
+    pub fn sync_now(&self) {
+        self.full_sync.notify_one();
+    }
+
+    pub(super) async fn full_sync_wanted(&self) {
+        self.full_sync.notified().await;
+    }
+
+    /// Registers a service with its checks, in place of one with the same id. Checks that the service had before stay
+    /// unless `replace_checks`.
+    ///
+    /// # Errors
+    /// When the definition is refused or cannot be kept; then nothing has changed.
+    pub async fn register_service(
+        &self,
+        spec: &ServiceSpec,
+        source: Source,
+        replace_checks: bool,
+    ) -> Result<(), LocalError> {
+        let service = build_service(spec)?;
+        let checks = build_service_checks(&self.settings.node.node, &service, spec)?;
+        for check in &checks {
+            self.allow_script(&check.spec, source)?;
+        }
+        let _alone = self.mutations.lock().await;
+        let id = service.id.clone();
+        let dropped = self.with_registry(|registry| {
+            self.has_room(registry, usize::from(!registry.services().contains_key(&id)), checks.len())?;
+            let mut dropped = if replace_checks { registry.checks_of(&id) } else { Vec::new() };
+            dropped.retain(|old| !checks.iter().any(|new| new.check.check_id == *old));
+            Ok::<_, LocalError>(dropped)
+        })?;
+        let kept = KeptService { token: spec.token.clone(), service: service.clone(), source };
+        let kept_checks: Vec<KeptCheck> = checks.iter().map(|built| kept_check(built, &spec.token, source)).collect();
+        let removed = dropped.clone();
+        self.on_disk(move |store| {
+            if source == Source::Remote {
+                kept_checks.iter().try_for_each(|check| store.put_check(check))?;
+                store.put_service(&kept)?;
+            } else {
+                store.remove_service(&kept.service.id)?;
+            }
+            removed.iter().try_for_each(|check| store.remove_check(check))
+        })
+        .await?;
+        let now = Instant::now();
+        for check in &dropped {
+            self.runner.stop(check);
+        }
+        self.with_registry_mut(|registry| {
+            for check in &dropped {
+                registry.remove_check(check);
+            }
+            registry.put_service(service, spec.token.clone(), source);
+            for check in &checks {
+                registry.put_check(check.clone(), spec.token.clone(), source, now);
+            }
+        });
+        for check in &checks {
+            self.runner.start(&check.check.check_id, &check.spec, now);
+        }
+        self.notify();
+        Ok(())
+    }
+
+    /// Removes a service and its checks. Returns whether it was there.
+    ///
+    /// # Errors
+    /// When no service is named, or the removal cannot be kept.
+    pub async fn deregister_service(&self, id: &ServiceId) -> Result<bool, LocalError> {
+        if id.is_empty() {
+            return Err(LocalError::MissingServiceId);
+        }
+        let _alone = self.mutations.lock().await;
+        let Some(checks) =
+            self.with_registry(|registry| registry.services().contains_key(id).then(|| registry.checks_of(id)))
+        else {
+            return Ok(false);
+        };
+        let (gone, gone_checks) = (id.clone(), checks.clone());
+        self.on_disk(move |store| {
+            store.remove_service(&gone)?;
+            gone_checks.iter().try_for_each(|check| store.remove_check(check))
+        })
+        .await?;
+        for check in &checks {
+            self.runner.stop(check);
+        }
+        self.with_registry_mut(|registry| {
+            for check in &checks {
+                registry.remove_check(check);
+            }
+            registry.remove_service(id);
+        });
+        self.notify();
+        Ok(true)
+    }
+
+    /// Registers a check, in place of one with the same id, whose status it keeps.
+    ///
+    /// # Errors
+    /// When the definition is refused or cannot be kept; then nothing has changed.
+    pub async fn register_check(&self, spec: &StandaloneCheckSpec, source: Source) -> Result<(), LocalError> {
+        let node = &self.settings.node.node;
+        // What is wrong with the check itself is said before its service is looked up.
+        build_standalone_check(node, spec, None)?;
+        self.allow_script(&spec.check, source)?;
+        let _alone = self.mutations.lock().await;
+        let service = self.with_registry(|registry| {
+            self.has_room(registry, 0, 1)?;
+            if spec.service_id.is_empty() {
+                return Ok(None);
+            }
+            let known = registry.services().get(&spec.service_id);
+            let entry = known.ok_or_else(|| LocalError::UnknownServiceOfCheck(spec.service_id.clone()))?;
+            Ok::<_, LocalError>(Some((entry.service.clone(), entry.token.clone())))
+        })?;
+        let built = build_standalone_check(node, spec, service.as_ref().map(|(service, _)| &**service))?;
+        let token = match service {
+            Some((_, token)) if spec.token == Token::default() => token,
+            _ => spec.token.clone(),
+        };
+        let kept = kept_check(&built, &token, source);
+        self.on_disk(move |store| match source {
+            Source::Remote => store.put_check(&kept),
+            Source::Local => store.remove_check(&kept.check.check_id),
+        })
+        .await?;
+        let now = Instant::now();
+        let (id, check_spec) = (built.check.check_id.clone(), built.spec.clone());
+        self.with_registry_mut(|registry| registry.put_check(built, token, source, now));
+        self.runner.start(&id, &check_spec, now);
+        self.notify();
+        Ok(())
+    }
+
+    /// Removes a check. Returns whether it was there.
+    ///
+    /// # Errors
+    /// When no check is named, or the removal cannot be kept.
+    pub async fn deregister_check(&self, id: &CheckId) -> Result<bool, LocalError> {
+        if id.is_empty() {
+            return Err(LocalError::MissingCheckId);
+        }
+        let _alone = self.mutations.lock().await;
+        if !self.with_registry(|registry| registry.checks().contains_key(id)) {
+            return Ok(false);
+        }
+        let gone = id.clone();
+        self.on_disk(move |store| store.remove_check(&gone)).await?;
+        self.runner.stop(id);
+        self.with_registry_mut(|registry| registry.remove_check(id));
+        self.notify();
+        Ok(true)
+    }
+
+    /// Sets the result of a TTL check by API, which also begins its time anew.
+    ///
+    /// # Errors
+    /// When the status does not exist, the check is not a TTL check, or the result cannot be kept.
+    pub async fn update_ttl(&self, id: &CheckId, status: &str, text: &str) -> Result<(), LocalError> {
+        let status: Status = status.parse().map_err(|_| LocalError::InvalidUpdateStatus(status.to_owned()))?;
+        let limit = self.with_registry(|registry| {
+            let own = registry.checks().get(id).and_then(|entry| entry.spec.as_ref()).map(|spec| spec.output_max_size);
+            own.filter(|own| *own > 0).unwrap_or(self.settings.check_output_max_size)
+        });
+        let text = output::keep_first(text, limit);
+        let ttl = self.runner.refresh_ttl(id, &text, Instant::now()).ok_or_else(|| LocalError::NotTtl(id.clone()))?;
+        self.set_result(id, status, &text);
+        let state = KeptState::new(id.clone(), status.to_string(), text, ttl, SystemTime::now());
+        self.on_disk(move |store| store.put_state(&state)).await?;
+        Ok(())
+    }
+
+    /// Takes the result of a check; results of checks that are gone are dropped.
+    pub(crate) fn set_result(&self, id: &CheckId, status: Status, output: &str) {
+        let settings = &self.settings;
+        let output = if settings.discard_check_output { "" } else { output };
+        let delay = match settings.check_update_interval {
+            Duration::ZERO => OutputDelay::None,
+            interval => OutputDelay::After(interval / 2 + interval.mul_f64(rand::random::<f64>())),
+        };
+        match self.with_registry_mut(|registry| registry.set_result(id, status, output, delay, Instant::now())) {
+            Some(Change::Status) => {
+                tracing::info!(target: "agent", check = %id, %status, "Check changed its status");
+                self.notify();
+            }
+            Some(Change::Output) => self.notify(),
+            Some(Change::Nothing) | None => {}
+        }
+    }
+
+    /// Removes services that have been critical for longer than their checks allow. Runs until dropped.
+    pub async fn reap_critical_services(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(REAP_INTERVAL).await;
+            for service in self.with_registry(|registry| registry.critical_for_too_long(Instant::now())) {
+                tracing::info!(target: "agent", %service, "deregistering a service that stayed critical for too long");
+                if let Err(error) = self.deregister_service(&service).await {
+                    tracing::error!(target: "agent", %service, %error, "failed to deregister a critical service");
+                }
+            }
+        }
+    }
+
+    /// Runs what registrations need by themselves (lapsing TTLs, removal of critical services) until dropped.
+    pub async fn run(self: Arc<Self>) {
+        tokio::join!(Arc::clone(&self).reap_critical_services(), self.runner.lapse_ttls());
+    }
+
+    pub(super) async fn on_disk(
+        &self,
+        act: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
+        match tokio::task::spawn_blocking(move || act(&store)).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    pub(super) async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.mutations.lock().await
+    }
+
+    pub(super) fn allow_script(&self, spec: &CheckSpec, source: Source) -> Result<(), LocalError> {
+        let settings = &self.settings;
+        match source {
+            _ if !spec.is_script() || settings.script_checks => Ok(()),
+            Source::Local if settings.local_script_checks => Ok(()),
+            Source::Remote if settings.local_script_checks => Err(LocalError::RemoteScriptsDisabled),
+            Source::Local | Source::Remote => Err(LocalError::ScriptsDisabled),
+        }
+    }
+
+    fn has_room(&self, registry: &Registry, services: usize, checks: usize) -> Result<(), LocalError> {
+        if registry.services().len() + services > SERVICES_MAX {
+            return Err(LocalError::Full("16384 services"));
+        }
+        if registry.checks().len() + checks > CHECKS_MAX {
+            return Err(LocalError::Full("65536 checks"));
+        }
+        Ok(())
+    }
+}
+
+fn kept_check(built: &BuiltCheck, token: &Token, source: Source) -> KeptCheck {
+    KeptCheck { check: built.check.clone(), spec: Some(built.spec.clone()), token: token.clone(), source }
+}

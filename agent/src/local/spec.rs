@@ -1,0 +1,456 @@
+//! What users write to register a service or a check: the bodies of `/v1/agent/service/register` and
+//! `/v1/agent/check/register`, and the definitions in configuration files.
+//!
+//! Field names are the canonical ones; other spellings are brought to these before. The same shape is kept on disk.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use model::{CheckId, Json, ServiceAddress, ServiceId, ServiceName, Status, TextMap, Token, Weights};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::limits::{
+    ALIAS_POLL_DEFAULT, CHECK_INTERVAL_MIN, CHECK_TIMEOUT_DEFAULT, CRITICAL_TIMEOUT_MIN, SCRIPT_TIMEOUT_DEFAULT,
+};
+
+/// A duration in nanoseconds: a number, or text as Go writes it (`10s`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub i64);
+
+impl Nanos {
+    /// The duration; negative ones are zero.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+
+    /// The duration if it is above zero, else the default.
+    #[must_use]
+    pub fn or(self, default: Duration) -> Duration {
+        if self.0 > 0 { self.duration() } else { default }
+    }
+}
+
+impl Serialize for Nanos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Nanos;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as \"10s\", or a number of nanoseconds")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Nanos, E> {
+                model::parse_nanos(text).map(Nanos).map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, nanos: i64) -> Result<Nanos, E> {
+                Ok(Nanos(nanos))
+            }
+            fn visit_u64<E: de::Error>(self, nanos: u64) -> Result<Nanos, E> {
+                Ok(Nanos(i64::try_from(nanos).unwrap_or(i64::MAX)))
+            }
+            fn visit_f64<E: de::Error>(self, nanos: f64) -> Result<Nanos, E> {
+                Ok(Nanos(nanos as i64))
+            }
+            // Consul takes anything else for "not given".
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Nanos, E> {
+                Ok(Nanos(0))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Nanos, E> {
+                Ok(Nanos(0))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// A service as users register it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ServiceSpec {
+    /// Empty for ordinary services, else `connect-proxy`, `mesh-gateway`, ...
+    #[serde(deserialize_with = "null_as_default")]
+    pub kind: String,
+    /// Identity; the name when empty.
+    #[serde(rename = "ID", deserialize_with = "null_as_default")]
+    pub id: ServiceId,
+    /// Name; required.
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: ServiceName,
+    /// Tags.
+    #[serde(deserialize_with = "null_as_default")]
+    pub tags: Vec<String>,
+    /// Address of the instance; empty means the node's.
+    #[serde(deserialize_with = "null_as_default")]
+    pub address: String,
+    /// Addresses by tag.
+    #[serde(deserialize_with = "null_as_default")]
+    pub tagged_addresses: BTreeMap<String, ServiceAddress>,
+    /// Metadata.
+    pub meta: Option<TextMap>,
+    /// Port.
+    #[serde(deserialize_with = "null_as_default")]
+    pub port: i64,
+    /// Whether the catalog's tags win over these.
+    #[serde(deserialize_with = "null_as_default")]
+    pub enable_tag_override: bool,
+    /// SRV weights; what is not given in a given object is 0, which is refused for `Passing`.
+    pub weights: Option<WeightsSpec>,
+    /// Token to register with; the agent's own when empty.
+    #[serde(deserialize_with = "null_as_default")]
+    pub token: Token,
+    /// One check.
+    pub check: Option<CheckSpec>,
+    /// More checks.
+    #[serde(deserialize_with = "null_as_default")]
+    pub checks: Vec<CheckSpec>,
+    /// Proxy settings, kept as given.
+    pub proxy: Option<Json>,
+    /// Connect settings, kept as given.
+    pub connect: Option<Json>,
+}
+
+/// Weights as given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct WeightsSpec {
+    /// Weight while passing.
+    pub passing: i64,
+    /// Weight while warning.
+    pub warning: i64,
+}
+
+impl From<WeightsSpec> for Weights {
+    fn from(given: WeightsSpec) -> Self {
+        Self { passing: given.passing, warning: given.warning }
+    }
+}
+
+/// A check as users register it, apart from which service it belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CheckSpec {
+    /// Identity; made from the service or the name when empty.
+    #[serde(rename = "CheckID", deserialize_with = "null_as_default")]
+    pub check_id: CheckId,
+    /// Name for people.
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    /// First status; critical when empty.
+    #[serde(deserialize_with = "null_as_default")]
+    pub status: String,
+    /// Free text.
+    #[serde(deserialize_with = "null_as_default")]
+    pub notes: String,
+    /// Command and arguments of a script check.
+    #[serde(deserialize_with = "null_as_default")]
+    pub script_args: Vec<String>,
+    /// URL of an HTTP check.
+    #[serde(rename = "HTTP", deserialize_with = "null_as_default")]
+    pub http: String,
+    /// Headers to send.
+    #[serde(deserialize_with = "null_as_default")]
+    pub header: BTreeMap<String, Vec<String>>,
+    /// Method; GET when empty.
+    #[serde(deserialize_with = "null_as_default")]
+    pub method: String,
+    /// Body to send.
+    #[serde(deserialize_with = "null_as_default")]
+    pub body: String,
+    /// `host:port` of a TCP check.
+    #[serde(rename = "TCP", deserialize_with = "null_as_default")]
+    pub tcp: String,
+    /// Time between runs.
+    pub interval: Nanos,
+    /// Node whose health an alias check takes over; this node when empty.
+    #[serde(deserialize_with = "null_as_default")]
+    pub alias_node: String,
+    /// Service instance whose health an alias check takes over.
+    #[serde(deserialize_with = "null_as_default")]
+    pub alias_service: String,
+    /// Container that a script runs in.
+    #[serde(rename = "DockerContainerID", deserialize_with = "null_as_default")]
+    pub docker_container_id: String,
+    /// Shell in the container.
+    #[serde(deserialize_with = "null_as_default")]
+    pub shell: String,
+    /// `host:port/service` of a gRPC check.
+    #[serde(rename = "GRPC", deserialize_with = "null_as_default")]
+    pub grpc: String,
+    /// Whether gRPC goes over TLS.
+    #[serde(rename = "GRPCUseTLS", deserialize_with = "null_as_default")]
+    pub grpc_use_tls: bool,
+    /// Whether certificates are not verified.
+    #[serde(rename = "TLSSkipVerify", deserialize_with = "null_as_default")]
+    pub tls_skip_verify: bool,
+    /// Longest time of one run.
+    pub timeout: Nanos,
+    /// Time after which a TTL check that was not updated is critical.
+    #[serde(rename = "TTL")]
+    pub ttl: Nanos,
+    /// Good results in a row before the check passes.
+    #[serde(deserialize_with = "null_as_default")]
+    pub success_before_passing: u32,
+    /// Bad results in a row before the check is critical.
+    #[serde(deserialize_with = "null_as_default")]
+    pub failures_before_critical: u32,
+    /// Time in critical state after which the service is deregistered; zero for never.
+    pub deregister_critical_service_after: Nanos,
+    /// Longest output kept, bytes; 0 for the agent's limit.
+    #[serde(deserialize_with = "null_as_default")]
+    pub output_max_size: usize,
+}
+
+/// A check with the service it belongs to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StandaloneCheckSpec {
+    /// Service instance; empty for a check of the node.
+    pub service_id: ServiceId,
+    /// Token to register with.
+    pub token: Token,
+    /// The check itself.
+    pub check: CheckSpec,
+}
+
+/// How a check gets its status.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// By API, within the time.
+    Ttl(Duration),
+    /// By an HTTP request.
+    Http(HttpProbe, Timing),
+    /// By connecting.
+    Tcp(String, Timing),
+    /// By running a program.
+    Script(Vec<String>, Timing),
+    /// From the checks of a node or a service.
+    Alias {
+        /// Node; empty for this one.
+        node: String,
+        /// Service instance; empty for the checks of the node itself.
+        service: ServiceId,
+        /// Time between looks at another node.
+        poll: Duration,
+    },
+}
+
+/// An HTTP request to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpProbe {
+    /// URL.
+    pub url: String,
+    /// Method.
+    pub method: String,
+    /// Headers.
+    pub header: BTreeMap<String, Vec<String>>,
+    /// Body.
+    pub body: String,
+}
+
+/// When a check runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Time between runs.
+    pub interval: Duration,
+    /// Longest time of one run.
+    pub timeout: Duration,
+    /// Good results in a row before it passes.
+    pub success_before_passing: u32,
+    /// Bad results in a row before it is critical.
+    pub failures_before_critical: u32,
+}
+
+/// Why a check definition is of no use. `Display` is the text that clients see after `Invalid check: `.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCheck {
+    /// Neither a TTL nor anything to run.
+    #[error("TTL must be > 0 for TTL checks")]
+    NoTtl,
+    /// Both ways at once.
+    #[error("Interval and TTL cannot both be specified")]
+    IntervalAndTtl,
+    /// Something to run, and no interval.
+    #[error("Interval must be > 0 for Script, HTTP, or TCP checks")]
+    NoInterval,
+    /// A kind that this agent cannot run.
+    #[error("{0} checks are not supported by this agent; use an HTTP, TCP, script or TTL check")]
+    Unsupported(&'static str),
+}
+
+impl CheckSpec {
+    /// Whether nothing was given that makes it a check (Consul ignores such a `Check` in a service).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it runs a program.
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        !self.script_args.is_empty()
+    }
+
+    /// The text of `Type` in answers.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if !self.grpc.is_empty() {
+            "grpc"
+        } else if self.ttl.0 > 0 {
+            "ttl"
+        } else if !self.http.is_empty() {
+            "http"
+        } else if !self.tcp.is_empty() {
+            "tcp"
+        } else if !self.docker_container_id.is_empty() {
+            "docker"
+        } else if self.is_script() {
+            "script"
+        } else if self.is_alias() {
+            "alias"
+        } else {
+            ""
+        }
+    }
+
+    fn is_alias(&self) -> bool {
+        !self.alias_node.is_empty() || !self.alias_service.is_empty()
+    }
+
+    /// How to run it.
+    ///
+    /// # Errors
+    /// When the definition lacks what its kind needs, or contradicts itself.
+    pub fn probe(&self) -> Result<Probe, InvalidCheck> {
+        let runs = self.is_script() || !self.http.is_empty() || !self.tcp.is_empty() || !self.grpc.is_empty();
+        if self.interval.0 > 0 && self.ttl.0 > 0 {
+            return Err(InvalidCheck::IntervalAndTtl);
+        }
+        if runs && self.interval.0 <= 0 {
+            return Err(InvalidCheck::NoInterval);
+        }
+        if !self.grpc.is_empty() {
+            return Err(InvalidCheck::Unsupported("gRPC"));
+        }
+        if !self.docker_container_id.is_empty() {
+            return Err(InvalidCheck::Unsupported("Docker"));
+        }
+        if !runs && !self.is_alias() && self.ttl.0 <= 0 {
+            return Err(InvalidCheck::NoTtl);
+        }
+        Ok(self.checked_probe())
+    }
+
+    fn checked_probe(&self) -> Probe {
+        if self.ttl.0 > 0 {
+            Probe::Ttl(self.ttl.duration())
+        } else if !self.http.is_empty() {
+            let method = if self.method.is_empty() { "GET" } else { &self.method };
+            let request = HttpProbe {
+                url: self.http.clone(),
+                method: method.to_owned(),
+                header: self.header.clone(),
+                body: self.body.clone(),
+            };
+            Probe::Http(request, self.timing(CHECK_TIMEOUT_DEFAULT))
+        } else if !self.tcp.is_empty() {
+            Probe::Tcp(self.tcp.clone(), self.timing(CHECK_TIMEOUT_DEFAULT))
+        } else if self.is_script() {
+            Probe::Script(self.script_args.clone(), self.timing(SCRIPT_TIMEOUT_DEFAULT))
+        } else {
+            Probe::Alias {
+                node: self.alias_node.clone(),
+                service: ServiceId::new(&self.alias_service),
+                poll: self.interval.or(ALIAS_POLL_DEFAULT).max(CHECK_INTERVAL_MIN),
+            }
+        }
+    }
+
+    fn timing(&self, timeout_default: Duration) -> Timing {
+        Timing {
+            interval: self.interval.duration().max(CHECK_INTERVAL_MIN),
+            timeout: self.timeout.or(timeout_default),
+            success_before_passing: self.success_before_passing,
+            failures_before_critical: self.failures_before_critical,
+        }
+    }
+
+    /// Time in critical state after which the service goes, if it does at all.
+    #[must_use]
+    pub fn deregister_after(&self) -> Option<Duration> {
+        let given = self.deregister_critical_service_after;
+        (given.0 > 0).then(|| given.duration().max(CRITICAL_TIMEOUT_MIN))
+    }
+
+    /// Whether the first status is one that a check may have (or is not given).
+    #[must_use]
+    pub fn has_valid_status(&self) -> bool {
+        self.status.is_empty() || self.status.parse::<Status>().is_ok()
+    }
+}
+
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> CheckSpec {
+        serde_json::from_str(json).expect("a test's own JSON")
+    }
+
+    #[test]
+    fn durations_are_text_or_nanoseconds() {
+        assert_eq!(check(r#"{"TTL":"10s"}"#).ttl, Nanos(10_000_000_000));
+        assert_eq!(check(r#"{"TTL":1500}"#).ttl, Nanos(1500));
+        assert_eq!(check(r#"{"TTL":1.5}"#).ttl, Nanos(1));
+        assert_eq!(check(r#"{"TTL":true}"#).ttl, Nanos(0));
+        let error = serde_json::from_str::<CheckSpec>(r#"{"TTL":"60"}"#).unwrap_err().to_string();
+        assert!(error.starts_with("time: missing unit in duration \"60\""), "{error}");
+    }
+
+    #[test]
+    fn impossible_checks_are_named() {
+        let reason = |json: &str| check(json).probe().unwrap_err();
+        assert_eq!(reason(r#"{"Name":"x"}"#), InvalidCheck::NoTtl);
+        assert_eq!(reason(r#"{"Interval":"1s"}"#), InvalidCheck::NoTtl);
+        assert_eq!(reason(r#"{"TTL":"1s","Interval":"1s"}"#), InvalidCheck::IntervalAndTtl);
+        assert_eq!(reason(r#"{"HTTP":"http://x"}"#), InvalidCheck::NoInterval);
+        assert_eq!(reason(r#"{"GRPC":"x:1","Interval":"1s"}"#), InvalidCheck::Unsupported("gRPC"));
+    }
+
+    #[test]
+    fn short_intervals_and_deregistration_times_are_raised() {
+        let spec = check(r#"{"TCP":"a:1","Interval":"10ms","DeregisterCriticalServiceAfter":"1s"}"#);
+        let Ok(Probe::Tcp(_, timing)) = spec.probe() else { panic!("a TCP check") };
+        assert_eq!(timing.interval, Duration::from_secs(1));
+        assert_eq!(timing.timeout, Duration::from_secs(10));
+        assert_eq!(spec.deregister_after(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn an_empty_check_in_a_service_is_no_check() {
+        assert!(check("{}").is_empty());
+        assert!(!check(r#"{"Name":"x"}"#).is_empty());
+    }
+
+    #[test]
+    fn kept_definitions_read_back() {
+        let spec =
+            check(r#"{"CheckID":"c","HTTP":"http://x","Header":{"A":["b"]},"Interval":"2s","Status":"passing"}"#);
+        let text = serde_json::to_string(&spec).expect("specs serialize");
+        assert_eq!(check(&text), spec);
+    }
+}
