@@ -1,0 +1,190 @@
+//! One packet in, one packet out.
+
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dns::{Context, Draft, Lookup, Plan, Question, Rejected, Settings, Target, Transport, answer};
+use model::{CheckServiceNode, Node, NodeService, Token};
+use server::request::{Action, Answer, Body, Consistency, Form, Query, ReadOptions, Request, RequestError, Response};
+use tracing::debug;
+
+use super::Recursors;
+use super::limits::LOOKUP_WAIT;
+use crate::backend::Backend;
+use crate::rpc::router::NO_PATH;
+
+/// Name of the service whose instances are the servers.
+const SERVERS: &str = "consul";
+
+/// How old the state may be that answers come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// Whether any server may answer, and not only the leader.
+    pub allows_stale: bool,
+    /// Oldest answer of a server that is taken, milliseconds.
+    pub stale_ms_max: u64,
+}
+
+/// Answers DNS packets.
+pub struct DnsServer {
+    backend: Backend,
+    settings: Settings,
+    freshness: Freshness,
+    recursors: Recursors,
+    token: Token,
+}
+
+/// Why a lookup brought no rows.
+enum Failure {
+    NoSuchDatacenter,
+    Other,
+}
+
+impl DnsServer {
+    /// A server over a backend; `token` is the secret that its lookups carry.
+    #[must_use]
+    pub fn new(backend: Backend, settings: Settings, freshness: Freshness, recursors: Recursors, token: Token) -> Self {
+        Self { backend, settings, freshness, recursors, token }
+    }
+
+    /// The answer to a packet; `None` where silence is the answer.
+    pub async fn handle(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        let question = match Question::read(packet) {
+            Ok(question) => question,
+            Err(Rejected::Silence) => return None,
+            Err(Rejected::Reply(header)) => return Some(header.to_vec()),
+        };
+        let context = Context { question: &question, settings: &self.settings, unix_seconds: unix_seconds() };
+        let draft = match dns::plan(context) {
+            Plan::Reply(draft) => draft,
+            Plan::Lookup(lookup) => match self.look_up(context, &lookup).await {
+                Some(draft) => draft,
+                None => return Some(self.recurse(context, packet, transport).await),
+            },
+            Plan::Recurse => return Some(self.recurse(context, packet, transport).await),
+        };
+        Some(dns::pack(&question, &draft, &self.settings, transport))
+    }
+
+    /// The answer from the catalog; `None` when recursors are to be asked.
+    async fn look_up(&self, context: Context<'_>, lookup: &Lookup) -> Option<Draft> {
+        let datacenter = &lookup.datacenter;
+        let draft = match &lookup.target {
+            Target::Service { service, tag } => {
+                let tags = tag.iter().cloned().collect();
+                let rows = self.instances(datacenter, service, tags).await;
+                rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
+            }
+            Target::Servers => {
+                let rows = self.instances(datacenter, SERVERS, Vec::new()).await;
+                rows.map(|rows| answer::servers(context, &rows, &mut rand::rng()))
+            }
+            Target::Node { node } => {
+                let query = Query::NodeServices { node: node.as_str().into() };
+                let found = self.ask(datacenter, query).await;
+                found.map(|found| {
+                    let node = if let Answer::NodeServices(Some(found)) = found { Some(found.node) } else { None };
+                    answer::node(context, datacenter, node.as_deref())
+                })
+            }
+            Target::Reverse { address } => match self.reverse(context, *address).await {
+                Ok(found) => return found,
+                Err(failure) => Err(failure),
+            },
+        };
+        Some(draft.unwrap_or_else(|failure| match failure {
+            Failure::NoSuchDatacenter => Draft::no_such_name(context),
+            Failure::Other => Draft::failed(context),
+        }))
+    }
+
+    async fn instances(
+        &self,
+        datacenter: &str,
+        service: &str,
+        tags: Vec<String>,
+    ) -> Result<Vec<CheckServiceNode>, Failure> {
+        let passing = self.settings.only_passing && service != SERVERS;
+        let (near, meta) = Default::default();
+        match self.ask(datacenter, Query::ServiceHealth { service: service.into(), tags, passing, near, meta }).await? {
+            Answer::Health(rows) => Ok(rows),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn reverse(&self, context: Context<'_>, address: IpAddr) -> Result<Option<Draft>, Failure> {
+        let address = address.to_string();
+        let nodes = match self.ask("", Query::NodesByAddress { address: address.clone() }).await? {
+            Answer::Nodes(nodes) => nodes,
+            other => return Err(unexpected(&other)),
+        };
+        let nodes: Vec<&Node> = nodes.iter().map(AsRef::as_ref).collect();
+        if let Some(draft) = answer::reverse(context, &nodes, &[]) {
+            return Ok(Some(draft));
+        }
+        let instances = match self.ask("", Query::ServicesByAddress { address }).await? {
+            Answer::ServiceNodes(instances) => instances,
+            other => return Err(unexpected(&other)),
+        };
+        let services: Vec<&NodeService> = instances.iter().map(|instance| instance.service.as_ref()).collect();
+        Ok(answer::reverse(context, &[], &services))
+    }
+
+    async fn ask(&self, datacenter: &str, query: Query) -> Result<Answer, Failure> {
+        let consistency = if self.freshness.allows_stale { Consistency::Stale } else { Consistency::Default };
+        let options = ReadOptions {
+            consistency,
+            max_stale_ms: self.freshness.allows_stale.then_some(self.freshness.stale_ms_max),
+            form: Form::Rows,
+            ..ReadOptions::default()
+        };
+        let request = Request {
+            datacenter: datacenter.to_owned(),
+            token: self.token.clone(),
+            action: Action::Read(options, query),
+        };
+        match tokio::time::timeout(LOOKUP_WAIT, self.backend.call(request)).await {
+            Ok(Ok(Response::Read(_, Body::Rows(answer)))) => Ok(answer),
+            Ok(Ok(other)) => Err(unexpected(&other)),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => {
+                debug!("a DNS lookup took longer than {LOOKUP_WAIT:?}");
+                Err(Failure::Other)
+            }
+        }
+    }
+
+    /// What recursors say; without any, a refusal or, for reverse names, a failure.
+    async fn recurse(&self, context: Context<'_>, packet: &[u8], transport: Transport) -> Vec<u8> {
+        if let Some(answer) = self.recursors.ask(packet, transport).await {
+            return answer;
+        }
+        let is_reverse = context.question.name.labels().last().is_some_and(|label| label.eq_ignore_ascii_case(b"arpa"));
+        let draft = if is_reverse || self.settings.has_recursors {
+            Draft::not_resolved(context)
+        } else {
+            Draft::refused(context)
+        };
+        dns::pack(context.question, &draft, &self.settings, transport)
+    }
+}
+
+fn failure(error: &RequestError) -> Failure {
+    if error.message.contains(NO_PATH) {
+        return Failure::NoSuchDatacenter;
+    }
+    debug!("a DNS lookup failed: {error}");
+    Failure::Other
+}
+
+/// A server of another version may answer in a way that this one does not know.
+fn unexpected(answer: &impl std::fmt::Debug) -> Failure {
+    debug!("a DNS lookup was answered by something else: {answer:?}");
+    Failure::Other
+}
+
+fn unix_seconds() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The serial number of a zone wraps around by definition (RFC 1982).
+    since.as_secs() as u32
+}
