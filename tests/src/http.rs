@@ -89,7 +89,11 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Result<Response, String> {
     parse(&answer)
 }
 
-fn parse(answer: &[u8]) -> Result<Response, String> {
+/// Reads an answer from what came over a connection.
+///
+/// # Errors
+/// When it is none, or is cut.
+pub fn parse(answer: &[u8]) -> Result<Response, String> {
     let shown = || String::from_utf8_lossy(answer).into_owned();
     let end =
         answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or_else(|| format!("no head: {:?}", shown()))?;

@@ -5,6 +5,7 @@
 
 mod address;
 mod agent;
+pub mod conformance;
 pub mod http;
 mod program;
 mod wait;
