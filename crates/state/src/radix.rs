@@ -167,6 +167,19 @@ impl<T: Clone + Stamp> Tree<T> {
         self.find_prefix(prefix).0.map_or(0, |node| node.max_stamp)
     }
 
+    /// Highest stamp of the values whose keys the given key starts with; 0 when there are none.
+    pub(crate) fn max_stamp_above(&self, key: &[u8]) -> u64 {
+        let mut node = &self.root;
+        let mut rest = key;
+        let mut highest = 0;
+        loop {
+            highest = node.value.as_ref().map_or(0, Stamp::stamp).max(highest);
+            let Some(kid) = rest.first().and_then(|first| node.kid(*first)) else { return highest };
+            let Some(left) = rest.strip_prefix(&*kid.edge) else { return highest };
+            (node, rest) = (kid, left);
+        }
+    }
+
     /// A watch that fires when the value at the key changes, appears or goes.
     pub(crate) fn watch_key(&self, key: &[u8]) -> Arc<Watch> {
         let mut node = &self.root;

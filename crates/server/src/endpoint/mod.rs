@@ -36,9 +36,10 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::Services { meta } if meta.is_empty() => Source::Tables(&[Services]),
         Query::Services { .. } | Query::ServicesByAddress { .. } => Source::Tables(&[Nodes, Services]),
         Query::ServiceNodes { service, .. } | Query::ServiceHealth { service, .. } => Source::Service(service),
-        Query::ServiceChecks { service, meta, .. } if !meta.is_empty() => Source::Service(service),
         Query::NodeServices { node } => Source::Node(node),
-        Query::ChecksInState { meta, .. } if !meta.is_empty() => Source::Tables(&[Nodes, Checks]),
+        Query::ServiceChecks { meta, .. } | Query::ChecksInState { meta, .. } if !meta.is_empty() => {
+            Source::Tables(&[Nodes, Checks])
+        }
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => {
             Source::Tables(&[Checks])
         }

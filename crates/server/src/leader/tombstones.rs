@@ -43,15 +43,14 @@ impl TombstoneReaper {
             self.groups.pop_front();
         }
         let (when, index) = *self.groups.front()?;
-        let is_reaped = view.oldest_tombstone().is_none_or(|oldest| oldest > index);
         if when > now {
-            None
-        } else if is_reaped {
-            self.groups.pop_front();
-            None
-        } else {
-            Some(Command::ReapTombstones { index })
+            return None;
         }
+        if view.oldest_tombstone().is_none_or(|oldest| oldest > index) {
+            self.groups.pop_front();
+            return None;
+        }
+        Some(Command::ReapTombstones { index })
     }
 }
 

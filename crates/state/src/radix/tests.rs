@@ -52,6 +52,8 @@ fn assert_same(tree: &Tree<u64>, model: &Model) {
         model.clone().into_iter().collect::<Vec<_>>()
     );
     for key in model.keys() {
+        let above = model.iter().filter(|(each, _)| key.starts_with(each)).map(|(_, value)| *value).max();
+        assert_eq!(tree.max_stamp_above(key), above.unwrap_or(0));
         assert_eq!(tree.get(key), model.get(key));
         for length in 0..=key.len() {
             let prefix = &key[..length];
@@ -93,7 +95,7 @@ impl Watching {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn behaves_like_a_map_with_snapshots_and_loses_no_wake_up(steps in proptest::collection::vec(step(), 1..120)) {

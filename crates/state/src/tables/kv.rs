@@ -19,9 +19,11 @@ impl Tables {
         if prefix.is_empty() {
             return self.table_index(Table::Kv);
         }
-        match self.kv.max_stamp(prefix).max(self.tombstones.max_stamp(prefix)) {
-            0 => self.table_index(Table::Kv),
-            index => index,
+        match (self.kv.max_stamp(prefix), self.tombstones.max_stamp(prefix)) {
+            (0, 0) => self.table_index(Table::Kv),
+            // What was here may have gone with a tree above: then that tombstone tells, or the index would fall.
+            (0, buried) => buried.max(self.tombstones.max_stamp_above(prefix)),
+            (live, buried) => live.max(buried),
         }
     }
 }

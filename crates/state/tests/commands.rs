@@ -1,0 +1,144 @@
+//! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
+
+use model::{Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration};
+use proptest::prelude::*;
+use serde::Serialize;
+use state::{Command, Outcome, Store};
+
+const GOLDEN: &str = "tests/golden/commands.txt";
+
+fn registration() -> Registration {
+    Registration {
+        id: "11111111-2222-3333-4444-555555555555".into(),
+        node: "n1".into(),
+        address: "10.0.0.1".to_owned(),
+        datacenter: "dc1".to_owned(),
+        tagged_addresses: Some([("lan".to_owned(), "10.0.0.1".to_owned())].into()),
+        node_meta: Some([("rack".to_owned(), "7".to_owned())].into()),
+        service: Some(NodeService {
+            id: "web-1".into(),
+            service: "web".into(),
+            tags: vec!["v1".to_owned()],
+            port: 80,
+            ..NodeService::default()
+        }),
+        check: None,
+        checks: vec![HealthCheck {
+            node: "n1".into(),
+            check_id: "alive".into(),
+            status: "passing".to_owned(),
+            service_id: "web-1".into(),
+            definition: serde_json::json!({"Interval": "10s"}),
+            ..HealthCheck::default()
+        }],
+        skip_node_update: false,
+    }
+}
+
+fn samples() -> Vec<(&'static str, Command)> {
+    let change =
+        KvChange { verb: KvVerb::Cas, key: Key::from("a/b"), value: Blob::new(&b"\0\xff"[..]), flags: 42, index: 7 };
+    let deregistration = Deregistration { node: "n1".into(), service_id: "web-1".into(), ..Deregistration::default() };
+    vec![
+        ("register", Command::Register(registration())),
+        ("deregister", Command::Deregister(deregistration)),
+        ("kv_change", Command::KvChange(change)),
+        ("register_all", Command::RegisterAll(vec![Registration::default(), registration()])),
+        ("reap_tombstones", Command::ReapTombstones { index: 1 << 40 }),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+}
+
+/// Old logs must stay readable: the bytes of a command never change. `UPDATE_GOLDEN=1` writes those of new commands.
+#[test]
+fn commands_have_their_golden_bytes() {
+    let lines: Vec<String> =
+        samples().iter().map(|(name, command)| format!("{name} {}\n", hex(&command.encode()))).collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(GOLDEN, lines.concat()).expect("the golden file is written");
+    }
+    let golden = std::fs::read_to_string(GOLDEN).expect("the golden file is there");
+    assert_eq!(lines.concat(), golden);
+    for ((name, command), line) in samples().into_iter().zip(golden.lines()) {
+        let bytes = unhex(line.strip_prefix(name).expect("one line for each command").trim());
+        assert_eq!(Command::decode(&bytes).expect("golden bytes decode"), command);
+    }
+}
+
+#[derive(Serialize)]
+struct Newer {
+    index: u64,
+    added_later: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Older {}
+
+#[test]
+fn fields_may_be_added_in_both_directions() {
+    let reap = |body: Vec<u8>| [vec![1, 5], body].concat();
+    let newer = rmp_serde::to_vec_named(&Newer { index: 9, added_later: vec!["x"] }).expect("it encodes");
+    assert_eq!(Command::decode(&reap(newer)).expect("it decodes"), Command::ReapTombstones { index: 9 });
+    let older = rmp_serde::to_vec_named(&Older {}).expect("it encodes");
+    assert_eq!(Command::decode(&reap(older)).expect("it decodes"), Command::ReapTombstones { index: 0 });
+}
+
+#[test]
+fn unknown_commands_are_skipped_or_refused_and_change_nothing() {
+    let mut store = Store::new();
+    let mut apply = |bytes: &[u8]| store.apply(1, bytes);
+    assert_eq!(apply(&[1, 0x80 | 50, 1, 2, 3]), Outcome::Skipped);
+    let text = |outcome| if let Outcome::Error(text) = outcome { text } else { panic!("not refused: {outcome:?}") };
+    assert_eq!(text(apply(&[1, 50])), "unknown command type 50: upgrade this server");
+    assert_eq!(text(apply(&[9, 1])), "unknown command version 9: upgrade this server");
+    assert_eq!(text(apply(&[1])), "the command is cut off");
+    assert_eq!(text(apply(&[])), "the command is cut off");
+    assert!(text(apply(&[1, 1, 0xc1])).starts_with("the command of type 1 cannot be decoded"));
+    assert_eq!(store.reader().view().nodes().count(), 0);
+}
+
+#[test]
+fn deep_nesting_and_lying_lengths_are_refused() {
+    let mut store = Store::new();
+    let nested =
+        [vec![1, 1, 0x81, 0xa7], b"Service".to_vec(), vec![0x81, 0xa5], b"Proxy".to_vec(), vec![0x91; 1_000_000]];
+    assert!(matches!(store.apply(1, &nested.concat()), Outcome::Error(_)));
+    for length in [0xdc_u8, 0xdd, 0xde, 0xdf, 0xc4, 0xc6, 0xd9, 0xdb] {
+        for kind in 1..=5 {
+            assert!(matches!(store.apply(2, &[1, kind, length, 0xff, 0xff, 0xff, 0xff]), Outcome::Error(_)));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_apply_panic(kind in 0_u8..8, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut store = Store::new();
+        let _any = store.apply(1, &[vec![1, kind], body].concat());
+        store.publish();
+    }
+
+    #[test]
+    fn no_damage_makes_apply_panic(which in 0_usize..5, damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        let (_, command) = samples().swap_remove(which);
+        let mut bytes = command.encode();
+        for (at, byte) in damage {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+        }
+        let mut store = Store::new();
+        let _any = store.apply(1, &bytes);
+        let _again = store.apply(2, &bytes);
+        store.publish();
+        assert_eq!(store.reader().view().index(), 2);
+    }
+}
