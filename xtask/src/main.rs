@@ -1,10 +1,17 @@
 //! The project's own commands: `cargo xtask COMMAND`. It starts other programs and reads files; it holds no product code.
 
 mod bench;
+mod crds;
+mod down;
+mod image;
+mod kubernetes;
+mod progress;
+mod shell;
 mod stage;
 mod test;
 mod tidy;
 mod tools;
+mod up;
 
 use std::process::ExitCode;
 
@@ -12,6 +19,11 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
+  up                Start a three-node Kubernetes, install Concord, show that it works;
+                    with KUBECONFIG set, or --kubeconfig FILE, and --image REPOSITORY:TAG: in that cluster
+  down              Remove what `up` started
+  image             Build the container image; --dist-only: only the static programs, into dist/
+  crds              Write the files that are generated from the operator's types; --check: only compare
   test [STAGE...]   Run every check and test, or only the named stages
   bench [ARGS...]   Measure beside the real Consul: [ROUNDS] [SECONDS] [WORKLOAD]
   tidy              Check the house rules (arrows, budgets, dead files, names in ARCHITECTURE.md)
@@ -22,6 +34,10 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let result = match command.as_str() {
+        "up" => up::run_command(&rest),
+        "down" => down::run(),
+        "image" => image::run_command(&rest),
+        "crds" => crds::run_command(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "tidy" => tidy::run(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
+use crate::{crds, kubernetes};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -15,9 +16,11 @@ const STAGES: &[Stage] = &[
     ("format", format),
     ("clippy", clippy),
     ("tidy", |_| tidy::run()),
+    ("generated", |_| crds::compare()),
     ("unit", unit),
     ("conformance", conformance),
     ("cluster", cluster),
+    ("kubernetes", kubernetes::stage::run),
 ];
 
 /// Debian programs that the stages use, with their packages.

@@ -1,0 +1,93 @@
+//! `cargo xtask image`: both programs, static, in one image.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::kubernetes::images::bake;
+use crate::progress::step;
+use crate::shell::{command, run};
+use crate::tools;
+
+/// The image's repository; the tag is the workspace's version.
+pub const REPOSITORY: &str = "concord";
+const PROGRAMS: [&str; 2] = ["consul", "consul-operator"];
+
+/// The image of this version: `concord:<version>`.
+pub fn name() -> String {
+    format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The archive that [`build`] writes.
+pub fn archive() -> PathBuf {
+    tools::target_dir().join("image").join("concord.tar")
+}
+
+/// Runs the command: `--dist-only` stops before the image.
+pub fn run_command(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => build(),
+        [only] if only == "--dist-only" => dist(),
+        _ => bail!("usage: cargo xtask image [--dist-only]"),
+    }
+}
+
+/// Builds the programs and the image, and says how large it is.
+pub fn build() -> Result<()> {
+    dist()?;
+    let archive = archive();
+    step(&format!("image {}", name()), || bake(&context()?, &name(), &archive))?;
+    let programs: u64 = PROGRAMS
+        .iter()
+        .filter_map(|name| std::fs::metadata(dist_folder().join(name)).ok())
+        .map(|file| file.len())
+        .sum();
+    println!("  image {}: {} MB of programs, archive {}", name(), megabytes(programs), archive.display());
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+/// Builds both programs as static ones and puts them into `dist/`.
+fn dist() -> Result<()> {
+    let target = host()?;
+    step("programs (release, static)", || {
+        let mut cargo = tools::cargo();
+        cargo.args(["build", "--release", "--package", "agent", "--package", "operator", "--bins"]);
+        // With --target the flags apply to our programs, not to build scripts and macros, which cannot be static.
+        cargo.args(["--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+        run(&mut cargo)
+    })?;
+    let built = tools::target_dir().join(&target).join("release");
+    std::fs::create_dir_all(dist_folder())?;
+    for program in PROGRAMS {
+        let from = built.join(program);
+        std::fs::copy(&from, dist_folder().join(program)).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(())
+}
+
+fn dist_folder() -> PathBuf {
+    tools::root().join("dist")
+}
+
+/// A folder with nothing but what the Dockerfile copies: the whole tree would be slow to send.
+fn context() -> Result<PathBuf> {
+    let folder = tools::target_dir().join("image/context");
+    let dist = folder.join("dist");
+    std::fs::create_dir_all(&dist)?;
+    std::fs::copy(tools::root().join("Dockerfile"), folder.join("Dockerfile"))?;
+    for program in PROGRAMS {
+        std::fs::copy(dist_folder().join(program), dist.join(program))?;
+    }
+    Ok(folder)
+}
+
+/// The target triple of this machine.
+fn host() -> Result<String> {
+    let version = run(&mut command("rustc", ["-vV"]))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc -vV names no host")
+}
