@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use server::request::{Request, RequestError, Response};
 
+use crate::rpc::local::LocalServer;
 use crate::rpc::router::Router;
 
 /// The way from this agent to the replicated state. Cloning shares it.
 #[derive(Clone)]
 pub enum Backend {
+    /// This agent is a server.
+    Local(Arc<LocalServer>),
     /// This agent is a client: a server is asked over RPC.
     Remote(Arc<Router>),
 }
@@ -22,6 +25,7 @@ impl Backend {
     /// The failure with the exact text for the client.
     pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
         match self {
+            Self::Local(server) => server.call(request).await,
             Self::Remote(router) => router.call(request).await,
         }
     }

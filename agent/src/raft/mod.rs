@@ -1,1 +1,14 @@
-//! The openraft adapter: log store, network, state machine, membership. openraft types stay inside.
+//! The openraft adapter: log store, network, state machine, membership. openraft types stay inside this folder.
+
+pub mod codec;
+pub mod inbound;
+pub mod lock;
+pub mod log_store;
+pub mod network;
+pub mod node;
+pub mod report;
+pub mod settings;
+pub mod snapshot;
+pub mod state_machine;
+pub mod types;
+pub mod wal;

@@ -20,6 +20,8 @@ pub enum Method {
     Request = 1,
     /// Nothing to `ServerFacts`.
     Facts = 2,
+    /// As `Request`, from another server to the one it holds for the leader, which must not send it on.
+    Forwarded = 3,
     /// Raft: append entries.
     Append = 16,
     /// Raft: vote.
@@ -36,8 +38,8 @@ impl Method {
     /// The method of a number, if there is one.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        use Method::{Append, Facts, PreVote, Request, SnapshotPiece, TransferLeader, Vote};
-        [Request, Facts, Append, Vote, PreVote, TransferLeader, SnapshotPiece]
+        use Method::{Append, Facts, Forwarded, PreVote, Request, SnapshotPiece, TransferLeader, Vote};
+        [Request, Facts, Forwarded, Append, Vote, PreVote, TransferLeader, SnapshotPiece]
             .into_iter()
             .find(|method| *method as u8 == byte)
     }

@@ -3,13 +3,14 @@
 //! The first byte of a connection selects the protocol; ours is [`frame::PROTOCOL_BYTE`], which Consul's RPC does not use.
 //! A connection carries length-prefixed frames with call numbers, so that thousands of waiting queries share one socket.
 //! Raft entries, heartbeats with votes, and snapshots have connections of their own ([`frame::Lane`]), so that none of
-//! them waits behind another. What the calls mean is not known here: see `service` for servers, `router` for clients.
+//! them waits behind another. What the calls mean is not known here: see `local` for servers, `router` for clients.
 
 pub mod connection;
 pub mod directory;
 pub mod frame;
 pub mod limits;
 pub mod listener;
+pub mod local;
 pub mod message;
 pub mod pool;
 pub mod router;

@@ -1,0 +1,323 @@
+//! A server's own end of the door: answers what it may, sends the rest to the leader, and holds requests while there is
+//! none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::ServerId;
+use server::request::{
+    Action, Cluster, Consistency, ErrorKind, Query, ReadMeta, ReadOptions, Request, RequestError, Response, Write,
+};
+use server::{Shared, blocking, endpoint};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::connection::CallError;
+use super::directory::Directory;
+use super::frame::Lane;
+use super::limits;
+use super::message::{self, Method};
+use super::pool::{ConnectionPool, Target};
+use super::router::{NO_PATH, to_request_error};
+use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
+
+/// One server. HTTP, DNS and the RPC listener share it.
+pub struct LocalServer {
+    datacenter: String,
+    raft: RaftNode,
+    shared: Shared,
+    pool: ConnectionPool,
+    directory: Directory,
+}
+
+/// How one try of a request ended.
+enum Try {
+    /// This server cannot do it now, and nothing was changed.
+    Again,
+    /// Done, for better or worse.
+    Done(Result<Response, RequestError>),
+}
+
+impl From<NotDone> for Try {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::NotLeader => Self::Again,
+            NotDone::Failed(error) => Self::Done(Err(error)),
+        }
+    }
+}
+
+impl LocalServer {
+    /// A server around its Raft node.
+    #[must_use]
+    pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
+        Self { datacenter: datacenter.into(), raft, shared: Shared::new(), pool, directory }
+    }
+
+    /// Its Raft node.
+    #[must_use]
+    pub fn raft(&self) -> &RaftNode {
+        &self.raft
+    }
+
+    /// Answers a request, at the leader if need be. While there is no leader it is held for seven seconds.
+    ///
+    /// # Errors
+    /// The failure with the exact text for the client.
+    pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
+        self.check_datacenter(&request)?;
+        if let Some(response) = self.answer_as_any_server(&request).await {
+            return response;
+        }
+        let payload = message::encode(&request);
+        let limit = message::time_limit(&request);
+        let may_repeat = message::is_read(&request);
+        let give_up = Instant::now() + limits::HOLD_TIMEOUT;
+        let mut leadership = self.raft.leadership();
+        let mut tries = 0;
+        loop {
+            let leader = leadership.borrow_and_update().clone();
+            let tried = match &leader.leader {
+                _ if leader.is_local => self.try_as_leader(&request).await,
+                Some((id, _)) => self.try_at_leader(id, payload.clone(), limit, may_repeat).await,
+                None => Try::Again,
+            };
+            if let Try::Done(response) = tried {
+                return response;
+            }
+            if Instant::now() >= give_up {
+                return Err(RequestError::no_leader());
+            }
+            wait_for_change(&mut leadership, leader.leader.is_some(), tries, give_up).await;
+            tries += 1;
+        }
+    }
+
+    /// Answers a request that another server sent on, because it holds this one for the leader. It is not sent on again:
+    /// two servers of different opinion would play ball with it.
+    ///
+    /// # Errors
+    /// As [`LocalServer::call`]; [`ErrorKind::NoLeader`] at once when this server does not lead.
+    pub async fn call_forwarded(&self, request: Request) -> Result<Response, RequestError> {
+        self.check_datacenter(&request)?;
+        if !self.raft.leadership().borrow().is_local {
+            return Err(RequestError::no_leader());
+        }
+        match self.try_as_leader(&request).await {
+            Try::Done(response) => response,
+            Try::Again => Err(RequestError::no_leader()),
+        }
+    }
+
+    fn check_datacenter(&self, request: &Request) -> Result<(), RequestError> {
+        if request.datacenter.is_empty() || request.datacenter == self.datacenter {
+            return Ok(());
+        }
+        Err(RequestError::new(ErrorKind::Failed, NO_PATH))
+    }
+
+    /// The answer, when any server may give it.
+    async fn answer_as_any_server(&self, request: &Request) -> Option<Result<Response, RequestError>> {
+        match &request.action {
+            Action::Read(options, query) if options.consistency == Consistency::Stale => {
+                let contact = self.raft.last_contact_ms().unwrap_or(u64::MAX);
+                if options.max_stale_ms.is_some_and(|max| contact > max) {
+                    return None;
+                }
+                Some(self.read(options, query.clone(), Consistency::Stale).await)
+            }
+            Action::Read(..) | Action::Write(_) => None,
+            Action::Cluster(cluster) => match cluster {
+                Cluster::Leader => {
+                    let leader = self.raft.leadership().borrow().leader.clone();
+                    Some(Ok(Response::Leader(leader.map(|(_, address)| address.to_string()).unwrap_or_default())))
+                }
+                Cluster::Peers => {
+                    let servers = self.raft.configuration().servers.into_iter().filter(|server| server.voter);
+                    Some(Ok(Response::Names(servers.map(|server| server.address).collect())))
+                }
+                Cluster::RaftConfiguration { stale: true } => {
+                    Some(Ok(Response::RaftConfiguration(self.raft.configuration())))
+                }
+                Cluster::Datacenters => Some(Ok(Response::Names(vec![self.datacenter.clone()]))),
+                Cluster::RaftConfiguration { stale: false }
+                | Cluster::RemovePeer { .. }
+                | Cluster::TransferLeader { .. } => None,
+            },
+        }
+    }
+
+    async fn try_as_leader(&self, request: &Request) -> Try {
+        match &request.action {
+            Action::Read(options, query) => self.try_read(options, query.clone()).await,
+            Action::Write(write) => self.try_write(write).await,
+            Action::Cluster(cluster) => match self.change_cluster(cluster).await {
+                Ok(response) => Try::Done(Ok(response)),
+                Err(not_done) => not_done.into(),
+            },
+        }
+    }
+
+    async fn try_read(&self, options: &ReadOptions, query: Query) -> Try {
+        // A stale read gets here when this server is too far behind for it.
+        let consistency = match options.consistency {
+            Consistency::Consistent => Consistency::Consistent,
+            Consistency::Default | Consistency::Stale => Consistency::Default,
+        };
+        if let Err(not_done) = self.raft.ready_to_read(consistency).await {
+            return not_done.into();
+        }
+        if options.min_index == 0 {
+            return Try::Done(self.read(options, query, consistency).await);
+        }
+        // A server that lost the leadership may be cut off from all changes: the new leader must be asked instead.
+        let mut leadership = self.raft.leadership();
+        tokio::select! {
+            response = self.read(options, query, consistency) => Try::Done(response),
+            _ = leadership.wait_for(|state| !state.is_local) => Try::Again,
+        }
+    }
+
+    async fn read(&self, options: &ReadOptions, query: Query, done: Consistency) -> Result<Response, RequestError> {
+        let random = rand::random();
+        let sleep = tokio::time::sleep;
+        let reading = blocking::read(self.raft.reader(), &self.shared, options, query, random, sleep).await?;
+        let meta = ReadMeta {
+            index: reading.index,
+            known_leader: self.raft.leadership().borrow().leader.is_some(),
+            last_contact_ms: self.raft.last_contact_ms().unwrap_or(0),
+            consistency: done,
+        };
+        Ok(Response::Read(meta, reading.body))
+    }
+
+    async fn try_write(&self, write: &Write) -> Try {
+        let command = match endpoint::prepare_write(&self.raft.reader().load(), write, &self.datacenter) {
+            Ok(command) => command,
+            Err(error) => return Try::Done(Err(error)),
+        };
+        match self.raft.propose(command.into()).await {
+            Ok(outcome) => Try::Done(endpoint::finish_write(outcome).map(Response::Written)),
+            Err(not_done) => not_done.into(),
+        }
+    }
+
+    async fn change_cluster(&self, cluster: &Cluster) -> Result<Response, NotDone> {
+        match cluster {
+            Cluster::RaftConfiguration { .. } => {
+                self.raft.ready_to_read(Consistency::Default).await?;
+                Ok(Response::RaftConfiguration(self.raft.configuration()))
+            }
+            Cluster::RemovePeer { id, address } => {
+                let id = self.find_peer(id, address).map_err(NotDone::Failed)?;
+                self.raft.remove(id).await.map(|()| Response::Done)
+            }
+            Cluster::TransferLeader { id } => {
+                let to = if id.is_empty() { None } else { Some(parse_id(id).map_err(NotDone::Failed)?) };
+                self.raft.transfer_leader(to).await.map(|()| Response::Done)
+            }
+            Cluster::Leader | Cluster::Peers | Cluster::Datacenters => Err(NotDone::NotLeader),
+        }
+    }
+
+    /// The member of the Raft configuration of an id or an address.
+    fn find_peer(&self, id: &ServerId, address: &str) -> Result<Uuid, RequestError> {
+        let servers = self.raft.configuration().servers;
+        let found =
+            servers.iter().find(|server| if id.is_empty() { server.address == address } else { server.id == *id });
+        match found {
+            Some(server) => parse_id(&server.id),
+            None if id.is_empty() => {
+                Err(failed(format!("address \"{address}\" was not found in the Raft configuration")))
+            }
+            None => Err(failed(format!("id \"{id}\" was not found in the Raft configuration"))),
+        }
+    }
+
+    async fn try_at_leader(&self, leader: &ServerId, payload: Bytes, limit: Duration, may_repeat: bool) -> Try {
+        let Some(address) = self.directory.address(leader) else { return Try::Again };
+        let target = Target { address, server: Uuid::parse_str(leader).ok(), lane: Lane::Requests };
+        match self.pool.call(target, Method::Forwarded as u8, payload, limit).await {
+            Ok(answer) => match message::decode_answer(&answer) {
+                Err(error) if error.kind == ErrorKind::NoLeader => Try::Again,
+                response => Try::Done(response),
+            },
+            Err(CallError::NotSent(_) | CallError::Refused) => Try::Again,
+            Err(CallError::Lost(_)) if may_repeat => Try::Again,
+            Err(error) => Try::Done(Err(to_request_error(&error))),
+        }
+    }
+}
+
+/// Waits until there is another leader, or for a short while when the one there is may just not be ready.
+async fn wait_for_change(
+    leadership: &mut watch::Receiver<LeaderState>,
+    has_leader: bool,
+    tries: u32,
+    give_up: Instant,
+) {
+    let pause = async { if has_leader { pause(tries).await } else { tokio::time::sleep_until(give_up).await } };
+    tokio::select! {
+        () = pause => {}
+        // When the sender is gone Raft has stopped, and the pause keeps this from spinning.
+        Ok(()) = leadership.changed() => {}
+    }
+}
+
+fn parse_id(id: &str) -> Result<Uuid, RequestError> {
+    Uuid::parse_str(id).map_err(|_| failed(format!("\"{id}\" is not the id of a server: it must be a UUID")))
+}
+
+fn failed(text: String) -> RequestError {
+    RequestError::new(ErrorKind::Failed, text)
+}
+
+/// What a server tells others about itself before there is a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ServerFacts {
+    /// Its id.
+    pub id: Uuid,
+    /// Whether it belongs to a cluster.
+    pub is_initialized: bool,
+}
+
+impl LocalServer {
+    pub(super) async fn facts(&self) -> Result<ServerFacts, RequestError> {
+        Ok(ServerFacts { id: self.raft.settings().id, is_initialized: self.raft.is_initialized().await? })
+    }
+}
+
+/// Hands the calls of the RPC listener to a server. Cloning shares it.
+#[derive(Clone)]
+pub struct Service(pub Arc<LocalServer>);
+
+impl super::listener::Handler for Service {
+    fn handle(&self, lane: Lane, method: u8, payload: Bytes) -> super::listener::Answer {
+        let server = self.0.clone();
+        let method = Method::from_byte(method);
+        Box::pin(async move {
+            match (lane, method) {
+                (Lane::Requests, Some(Method::Request)) => match message::decode(&payload) {
+                    Ok(request) => message::encode(&server.call(request).await),
+                    Err(error) => unreadable(&error),
+                },
+                (Lane::Requests, Some(Method::Forwarded)) => match message::decode(&payload) {
+                    Ok(request) => message::encode(&server.call_forwarded(request).await),
+                    Err(error) => unreadable(&error),
+                },
+                (Lane::Requests, Some(Method::Facts)) => message::encode(&server.facts().await),
+                (Lane::Entries | Lane::Heartbeats | Lane::Snapshots, Some(method)) => {
+                    server.raft().inbound().handle(method, payload).await
+                }
+                (_, _) => unreadable(&"this server does not know the method"),
+            }
+        })
+    }
+}
+
+fn unreadable(cause: &dyn std::fmt::Display) -> Bytes {
+    let error = RequestError::new(ErrorKind::BadRequest, format!("unreadable request: {cause}"));
+    message::encode(&Err::<Response, RequestError>(error))
+}
