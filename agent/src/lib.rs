@@ -6,9 +6,11 @@ pub mod cli;
 pub mod dns;
 pub mod gossip;
 pub mod http;
+pub mod join;
 pub mod local;
 pub mod log;
+pub mod orders;
 pub mod raft;
 pub mod rpc;
-
+pub mod servers;
 pub mod version;
