@@ -129,11 +129,11 @@ impl SnapshotStore {
             match File::open(&path) {
                 Ok(file) => {
                     let data = SnapshotData::File { file: Arc::new(file), temporary: None };
-                    let (meta, _) = data.open().map_err(|error| naming(&path, error))?;
+                    let (meta, _) = data.open().map_err(|error| naming(&path, &error))?;
                     current = Some((meta, data));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(naming(&path, error)),
+                Err(error) => return Err(naming(&path, &error)),
             }
         }
         Ok(Self { folder, current: Arc::new(Mutex::new(current)) })
@@ -293,6 +293,6 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn naming(path: &Path, error: io::Error) -> io::Error {
+fn naming(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
