@@ -3,18 +3,58 @@
 use std::process::ExitCode;
 
 pub mod agent;
+mod catalog;
+mod connect;
 pub mod flags;
 pub mod frame;
+mod info;
+mod input;
 mod keygen;
+mod kv;
+mod maint;
+mod members;
+mod membership;
+mod operator;
 pub mod output;
+mod reload;
+mod services;
 pub mod sources;
 mod validate;
-mod version;
+pub mod version;
 
 use frame::Command;
 
 /// All commands.
-static COMMANDS: &[Command] = &[keygen::COMMAND, validate::COMMAND, version::COMMAND];
+static COMMANDS: &[Command] = &[
+    catalog::COMMAND,
+    catalog::datacenters::COMMAND,
+    catalog::nodes::COMMAND,
+    catalog::services::COMMAND,
+    info::COMMAND,
+    keygen::COMMAND,
+    kv::COMMAND,
+    kv::delete::COMMAND,
+    kv::export::COMMAND,
+    kv::get::COMMAND,
+    kv::import::COMMAND,
+    kv::put::COMMAND,
+    maint::COMMAND,
+    members::COMMAND,
+    membership::FORCE_LEAVE,
+    membership::JOIN,
+    membership::LEAVE,
+    operator::COMMAND,
+    operator::raft::COMMAND,
+    operator::raft::LIST_PEERS,
+    operator::raft::REMOVE_PEER,
+    operator::raft::TRANSFER_LEADER,
+    reload::COMMAND,
+    services::COMMAND,
+    services::deregister::COMMAND,
+    services::register::COMMAND,
+    validate::COMMAND,
+    version::COMMAND,
+];
 
 /// Runs the command that the words after the program's name say.
 #[must_use]

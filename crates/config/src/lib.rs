@@ -18,7 +18,7 @@ mod validate;
 pub use config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, RaftTiming, Soa};
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};
-pub use load::{Inputs, Loaded, load};
+pub use load::{Inputs, Loaded, load, services};
 pub use problem::{Origin, Problem, Problems};
 pub use render::Draft;
 pub use suggest::closest;

@@ -67,6 +67,20 @@ pub fn load(inputs: &Inputs, host: &Host) -> Result<Loaded, Problems> {
     }
 }
 
+/// The service definitions of files, in the shape of the HTTP registration; whatever else they hold is checked and left.
+pub fn services(files: &[Source]) -> Result<Vec<Value>, Problems> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for layer in files.iter().map(Layer::of_source) {
+        problems.extend(layer.problems);
+        for Entry { setting, value, .. } in layer.entries {
+            if let ("services", Value::Array(services)) = (setting.key, value) {
+                found.extend(services);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Problems(problems)) }
+}
+
 fn is_list(layer: &Layer) -> bool {
     layer.entries.iter().any(|entry| matches!(entry.setting.kind, Kind::TextList))
 }
