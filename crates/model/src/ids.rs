@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -29,8 +29,10 @@ macro_rules! text_id {
         }
 
         impl Default for $name {
+            /// The empty text, which all share: most objects have some field without a name in it.
             fn default() -> Self {
-                Self::new("")
+                static EMPTY: LazyLock<$name> = LazyLock::new(|| $name::new(""));
+                Self::clone(&EMPTY)
             }
         }
 

@@ -17,6 +17,8 @@ use crate::request::{Query, RequestError};
 
 const SHARDS: usize = 16;
 
+type Shard = RwLock<HashMap<ReadKey, Arc<Slot>>>;
+
 /// What makes two reads equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReadKey {
@@ -48,7 +50,7 @@ pub(crate) struct Slot {
 
 /// The answers that equal queries share. One per server.
 pub struct Shared {
-    shards: [RwLock<HashMap<ReadKey, Arc<Slot>>>; SHARDS],
+    shards: [Shard; SHARDS],
     hasher: RandomState,
     bytes: Arc<AtomicUsize>,
 }
@@ -89,15 +91,24 @@ impl Shared {
         if let Some(slot) = shard.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return Arc::clone(slot);
         }
-        let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= SHARED_ANSWERS_MAX / SHARDS || self.bytes() >= SHARED_BYTES_MAX {
-            // Answers that nobody waits for and that are outdated go first, then all that nobody waits for.
-            map.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_fresh());
-            if map.len() >= SHARED_ANSWERS_MAX / SHARDS || self.bytes() >= SHARED_BYTES_MAX {
-                map.retain(|_, slot| Arc::strong_count(slot) > 1);
-            }
+        let is_enough = |answers| answers < SHARED_ANSWERS_MAX / SHARDS;
+        if !is_enough(shard.read().unwrap_or_else(PoisonError::into_inner).len()) {
+            make_room(shard, is_enough);
         }
+        let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(map.entry(key.clone()).or_default())
+    }
+
+    /// Whether an answer of this size may be kept, after others have made room for it.
+    fn has_room(&self, bytes: usize) -> bool {
+        let fits = || self.bytes() + bytes <= SHARED_BYTES_MAX;
+        for shard in &self.shards {
+            if fits() {
+                break;
+            }
+            make_room(shard, |_| fits());
+        }
+        fits()
     }
 
     /// The answer of a slot, or the one that `evaluate` makes, which is kept for the others.
@@ -116,13 +127,22 @@ impl Shared {
         slot.kept.store(None);
         let (rendered, watches) = evaluate()?;
         let bytes = rendered.json.len();
-        if self.bytes() + bytes <= SHARED_BYTES_MAX {
+        if self.has_room(bytes) {
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
             let kept =
                 Kept { rendered: rendered.share(), watches, _budget: Spent { bytes, total: Arc::clone(&self.bytes) } };
             slot.kept.store(Some(Arc::new(kept)));
         }
         Ok(rendered)
+    }
+}
+
+/// Gives up answers that nobody waits for: the outdated ones, then, unless that was enough, all of them.
+fn make_room(shard: &Shard, is_enough: impl Fn(usize) -> bool) {
+    let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
+    map.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_fresh());
+    if !is_enough(map.len()) {
+        map.retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 }
 

@@ -143,6 +143,17 @@ fn answers_that_are_kept_stay_within_their_number() {
 }
 
 #[test]
+fn answers_that_are_kept_stay_within_their_bytes() {
+    let mut fixture = Fixture::new();
+    let value = "x".repeat(3 << 20);
+    for number in 0..30 {
+        fixture.put(&format!("big/{number}/"), &value);
+        fixture.json(list(&format!("big/{number}/")));
+        assert!(fixture.shared.bytes() > 0 && fixture.shared.bytes() <= server::limits::SHARED_BYTES_MAX);
+    }
+}
+
+#[test]
 fn the_future_of_a_read_can_move_between_threads() {
     fn assert_send<T: Send>(_: &T) {}
     let fixture = Fixture::new();

@@ -200,24 +200,24 @@ impl<T: Clone + Stamp> Tree<T> {
     /// Sets a value; returns the one that it replaces.
     pub(crate) fn insert(&mut self, key: &[u8], value: T, changes: &mut Changes) -> Option<T> {
         let stamp = value.stamp();
-        // Replacing the highest value by a lower one would leave its stamp behind on the path: then take it out first.
-        let is_lower = self.get(key).is_some_and(|old| old.stamp() > stamp);
-        let taken = if is_lower { self.remove(key, changes) } else { None };
         let mut slot = &mut self.root;
         let mut rest = key;
         loop {
             let node = own(slot, changes);
             node.max_stamp = node.max_stamp.max(stamp);
             let Some(&first) = rest.first() else {
-                let old = node.value.replace(value).or(taken);
-                self.len += usize::from(old.is_none() || is_lower);
+                let old = node.value.replace(value);
+                self.len += usize::from(old.is_none());
+                if old.as_ref().is_some_and(|old| old.stamp() > stamp) {
+                    self.refresh_path(key, changes);
+                }
                 return old;
             };
             match node.position(first) {
                 Err(at) => {
                     node.kids.insert(at, (first, Arc::new(Node::new(rest, Some(value)))));
                     self.len += 1;
-                    return taken;
+                    return None;
                 }
                 Ok(at) => {
                     let kid = &mut node.kids[at].1;
@@ -229,6 +229,13 @@ impl<T: Clone + Stamp> Tree<T> {
                 }
             }
         }
+    }
+
+    /// Finds the highest stamps down to a key anew, after a value has been replaced by one with a lower stamp.
+    fn refresh_path(&mut self, key: &[u8], changes: &mut Changes) {
+        let (mut path, mut target) = self.open_path(key, changes);
+        refresh_max_stamp(own(&mut target, changes));
+        self.close_path(&mut path, Some(target), changes);
     }
 
     /// Takes a value out. An absent key touches nothing.
