@@ -2,8 +2,9 @@
 //!
 //! `listener` accepts connections, `routes` is the whole table, one file per family holds the handlers. Handlers turn a
 //! request into a [`server::request::Request`], send it through the [`Backend`] and pass the answer's JSON on as bytes.
-//! Nothing here knows the store, Raft or gossip.
+//! Nothing here knows the store or Raft; only the agent's own family knows gossip and the registrations.
 
+pub mod agent;
 mod catalog;
 mod catalog_shapes;
 pub mod decode;
@@ -23,10 +24,13 @@ pub mod reply;
 mod routes;
 mod status;
 
+use std::sync::Arc;
+
 use model::NodeName;
 
 use crate::backend::Backend;
 
+pub use agent::AgentFacts;
 pub use limits::Limits;
 pub use listener::{BindError, bind, serve};
 
@@ -34,6 +38,8 @@ pub use listener::{BindError, bind, serve};
 pub struct HttpState {
     /// The door to the servers.
     pub backend: Backend,
+    /// The agent itself, for its own family.
+    pub agent: Arc<AgentFacts>,
     /// Name of the datacenter of this agent.
     pub datacenter: String,
     /// Name of this agent's node, for `?near=_agent`.

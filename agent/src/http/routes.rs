@@ -16,7 +16,7 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, catalog, gzip, health, kv, operator, status};
+use super::{HttpState, agent, catalog, gzip, health, kv, operator, status};
 
 /// One handler. The variants are the endpoints of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,28 @@ pub enum Endpoint {
     OperatorRaftPeer,
     OperatorRaftTransfer,
     AgentReady,
+    AgentSelf,
+    AgentVersion,
+    AgentMembers,
+    AgentJoin,
+    AgentLeave,
+    AgentForceLeave,
+    AgentReload,
+    AgentMaintenance,
+    AgentServices,
+    AgentService,
+    AgentServiceRegister,
+    AgentServiceDeregister,
+    AgentServiceMaintenance,
+    AgentHealthById,
+    AgentHealthByName,
+    AgentChecks,
+    AgentCheckRegister,
+    AgentCheckDeregister,
+    AgentCheckPass,
+    AgentCheckWarn,
+    AgentCheckFail,
+    AgentCheckUpdate,
 }
 
 /// A path and what it does with each method, in the order that `Allow` names them.
@@ -101,7 +123,34 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/operator/raft/transfer-leader", &[(Method::POST, Endpoint::OperatorRaftTransfer)]),
         ],
     ),
-    ("agent", &[row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)])]),
+    (
+        "agent",
+        &[
+            row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)]),
+            row("/v1/agent/self", &[(Method::GET, Endpoint::AgentSelf)]),
+            row("/v1/agent/version", &[(Method::GET, Endpoint::AgentVersion)]),
+            row("/v1/agent/members", &[(Method::GET, Endpoint::AgentMembers)]),
+            row("/v1/agent/join/", &[(Method::PUT, Endpoint::AgentJoin)]),
+            row("/v1/agent/leave", &[(Method::PUT, Endpoint::AgentLeave)]),
+            row("/v1/agent/force-leave/", &[(Method::PUT, Endpoint::AgentForceLeave)]),
+            row("/v1/agent/reload", &[(Method::PUT, Endpoint::AgentReload)]),
+            row("/v1/agent/maintenance", &[(Method::PUT, Endpoint::AgentMaintenance)]),
+            row("/v1/agent/services", &[(Method::GET, Endpoint::AgentServices)]),
+            row("/v1/agent/service/", &[(Method::GET, Endpoint::AgentService)]),
+            row("/v1/agent/service/register", &[(Method::PUT, Endpoint::AgentServiceRegister)]),
+            row("/v1/agent/service/deregister/", &[(Method::PUT, Endpoint::AgentServiceDeregister)]),
+            row("/v1/agent/service/maintenance/", &[(Method::PUT, Endpoint::AgentServiceMaintenance)]),
+            row("/v1/agent/health/service/id/", &[(Method::GET, Endpoint::AgentHealthById)]),
+            row("/v1/agent/health/service/name/", &[(Method::GET, Endpoint::AgentHealthByName)]),
+            row("/v1/agent/checks", &[(Method::GET, Endpoint::AgentChecks)]),
+            row("/v1/agent/check/register", &[(Method::PUT, Endpoint::AgentCheckRegister)]),
+            row("/v1/agent/check/deregister/", &[(Method::PUT, Endpoint::AgentCheckDeregister)]),
+            row("/v1/agent/check/pass/", &[(Method::PUT, Endpoint::AgentCheckPass)]),
+            row("/v1/agent/check/warn/", &[(Method::PUT, Endpoint::AgentCheckWarn)]),
+            row("/v1/agent/check/fail/", &[(Method::PUT, Endpoint::AgentCheckFail)]),
+            row("/v1/agent/check/update/", &[(Method::PUT, Endpoint::AgentCheckUpdate)]),
+        ],
+    ),
 ];
 
 async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
@@ -127,6 +176,36 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
         Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,
         Endpoint::AgentReady => status::ready(call).await,
+        of_agent => dispatch_agent(of_agent, call).await,
+    }
+}
+
+/// The agent's own family, apart only to keep functions short.
+async fn dispatch_agent(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
+    match endpoint {
+        Endpoint::AgentSelf => agent::self_view(call),
+        Endpoint::AgentVersion => agent::version(),
+        Endpoint::AgentMembers => agent::members(call),
+        Endpoint::AgentJoin => agent::join(call).await,
+        Endpoint::AgentLeave => agent::leave(call).await,
+        Endpoint::AgentForceLeave => agent::force_leave(call).await,
+        Endpoint::AgentReload => agent::reload(call).await,
+        Endpoint::AgentMaintenance => agent::maintenance(call).await,
+        Endpoint::AgentServices => agent::services(call),
+        Endpoint::AgentService => agent::service(call).await,
+        Endpoint::AgentServiceRegister => agent::register_service(call).await,
+        Endpoint::AgentServiceDeregister => agent::deregister_service(call).await,
+        Endpoint::AgentServiceMaintenance => agent::service_maintenance(call).await,
+        Endpoint::AgentHealthById => agent::service_health_by_id(call),
+        Endpoint::AgentHealthByName => agent::service_health_by_name(call),
+        Endpoint::AgentChecks => agent::checks(call),
+        Endpoint::AgentCheckRegister => agent::register_check(call).await,
+        Endpoint::AgentCheckDeregister => agent::deregister_check(call).await,
+        Endpoint::AgentCheckPass => agent::set_check(call, "passing").await,
+        Endpoint::AgentCheckWarn => agent::set_check(call, "warning").await,
+        Endpoint::AgentCheckFail => agent::set_check(call, "critical").await,
+        Endpoint::AgentCheckUpdate => agent::update_check(call).await,
+        other => Err(Failure::internal(format!("the route of {other:?} is not in the agent's family"))),
     }
 }
 

@@ -91,6 +91,12 @@ impl LocalAgent {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Numbers of TTL checks and of all others that run.
+    #[must_use]
+    pub fn running_checks(&self) -> (usize, usize) {
+        self.runner.counts()
+    }
+
     /// Gets a new value after every change of a service or check.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
