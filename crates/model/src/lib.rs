@@ -22,7 +22,7 @@ pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, St
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
-pub use json::{Blob, Json};
+pub use json::{Blob, Json, to_json};
 pub use kv::{KvChange, KvEntry, KvVerb};
 pub use member::{AgentMember, MemberStatus};
 pub use node::Node;

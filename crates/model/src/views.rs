@@ -68,7 +68,11 @@ impl Serialize for ServiceInstance {
             row.serialize_field("ServiceTaggedAddresses", &service.tagged_addresses)?;
         }
         row.serialize_field("ServiceWeights", &service.weights)?;
-        row.serialize_field("ServiceMeta", &service.meta)?;
+        // Unlike everywhere else, metadata that was never given is an empty map here.
+        match &service.meta {
+            Some(meta) => row.serialize_field("ServiceMeta", meta)?,
+            None => row.serialize_field("ServiceMeta", &BTreeMap::<(), ()>::new())?,
+        }
         row.serialize_field("ServicePort", &service.port)?;
         row.serialize_field("ServiceEnableTagOverride", &service.enable_tag_override)?;
         row.serialize_field("ServiceProxy", &service.proxy)?;

@@ -47,7 +47,7 @@ impl Instance {
     #[must_use]
     pub fn json(&self) -> &Bytes {
         self.json.get_or_init(|| {
-            let json = serde_json::to_vec(&self.row()).expect("the model serializes into memory without failing");
+            let json = model::to_json(&self.row()).expect("the model serializes into memory without failing");
             Bytes::from(json)
         })
     }

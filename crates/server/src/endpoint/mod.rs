@@ -6,8 +6,7 @@ mod kv;
 
 use bytes::Bytes;
 use filter::{Filter, Schema};
-use model::TextMap;
-use serde::Serialize;
+use model::{TextMap, to_json};
 use state::{Command, Outcome, Source, Table, View};
 
 use crate::request::{Answer, ErrorKind, Query, RequestError, Write};
@@ -108,22 +107,18 @@ pub(crate) fn render(view: &View, query: &Query, filter: Option<&Filter>) -> Res
 
 fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
     let (found, json) = match answer {
-        Answer::Kv(rows) => (!rows.is_empty(), json(rows)),
-        Answer::Keys(keys) => (!keys.is_empty(), json(keys)),
-        Answer::Nodes(rows) => (true, json(rows)),
-        Answer::Services(map) => (true, json(map)),
-        Answer::ServiceNodes(rows) => (true, json(rows)),
-        Answer::NodeServices(node) => (true, json(node)),
-        Answer::Health(rows) => (true, json(rows)),
-        Answer::Checks(rows) => (true, json(rows)),
-        Answer::NodeDump(dump) => (true, json(dump)),
+        Answer::Kv(rows) => (!rows.is_empty(), to_json(rows)),
+        Answer::Keys(keys) => (!keys.is_empty(), to_json(keys)),
+        Answer::Nodes(rows) => (true, to_json(rows)),
+        Answer::Services(map) => (true, to_json(map)),
+        Answer::ServiceNodes(rows) => (true, to_json(rows)),
+        Answer::NodeServices(node) => (true, to_json(node)),
+        Answer::Health(rows) => (true, to_json(rows)),
+        Answer::Checks(rows) => (true, to_json(rows)),
+        Answer::NodeDump(dump) => (true, to_json(dump)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
     Ok(Rendered { found, json: json.into() })
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(value)
 }
 
 /// Joins encoded rows to an array.
