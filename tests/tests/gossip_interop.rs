@@ -189,6 +189,12 @@ async fn serf_joins_through_us_and_everything_reaches_the_other_side() {
     let answers = real.command(&["query", "-format=json", "-timeout=1s", "anything"]).await;
     assert!(answers.contains("ours"), "our ack to a query is missing: {answers}");
 
+    until("serf estimates the way to us", || async {
+        real.command(&["rtt", "ours"]).await.contains("rtt:").then_some(())
+    })
+    .await;
+    assert_ne!(ours.coordinate(), Default::default(), "its coordinate moves ours");
+
     ours.leave(PATIENCE).await;
     ours.shutdown().await;
     real.sees("ours", |m| m["status"] == "left", "left").await;

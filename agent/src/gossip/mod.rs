@@ -7,7 +7,7 @@ mod known_peers;
 mod shared;
 mod streams;
 
-pub use ::gossip::{Member, PoolEvent, Status, Timing, UserEvent};
+pub use ::gossip::{Coordinate, Member, PoolEvent, Status, Timing, UserEvent};
 
 use ::gossip::{CommandError, CoreConfig, GossipCore, Time};
 use shared::Shared;
@@ -196,6 +196,11 @@ impl Pool {
     /// 0 is well; higher when this node misses answers, which makes it slower to accuse others.
     pub fn health_score(&self) -> u32 {
         self.0.shared.read(GossipCore::health_score)
+    }
+
+    /// Where this node is in the network, by round-trip times.
+    pub fn coordinate(&self) -> Coordinate {
+        self.0.shared.read(GossipCore::coordinate)
     }
 
     /// Numbers for `consul info`.

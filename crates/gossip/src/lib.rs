@@ -6,6 +6,7 @@
 
 mod awareness;
 mod broadcast;
+mod coordinate;
 mod core;
 mod event_buffer;
 mod intents;
@@ -17,6 +18,7 @@ mod time;
 mod timing;
 pub mod wire;
 
+pub use crate::coordinate::Coordinate;
 pub use crate::core::{CommandError, CoreConfig, GossipCore, Output, StreamId};
 pub use member::{Member, PoolEvent, Status};
 pub use time::Time;

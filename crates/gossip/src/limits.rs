@@ -17,6 +17,9 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const META_BYTES_MAX: usize = 512;
 /// Members remembered, in any state. More are refused until some are reaped.
 pub const MEMBERS_MAX: usize = 10_000;
+/// An incarnation further ahead of the known one than this is forged: believing it would let one
+/// packet take away a node's means to refute.
+pub const INCARNATION_JUMP_MAX: u32 = 1 << 20;
 /// Entries of one stream push/pull.
 pub const PUSH_PULL_NODES_MAX: usize = 20_000;
 /// Messages waiting in one broadcast queue; the most often sent go first when it is full.

@@ -144,9 +144,10 @@ fn mutated_streams_end_in_an_error_or_wait_for_more() {
 fn the_member_table_is_bounded() {
     let mut core = core();
     let from: SocketAddr = "10.0.0.1:1".parse().unwrap();
+    // The first claims an incarnation that its honest owner could not overrule.
     for i in 0..MEMBERS_MAX + 500 {
         let alive = gossip::wire::swim::Message::Alive(gossip::wire::swim::Alive {
-            incarnation: 1,
+            incarnation: if i == 0 { u32::MAX } else { 1 },
             node: format!("forged-{i}"),
             addr: from,
             meta: Vec::new(),
@@ -156,6 +157,7 @@ fn the_member_table_is_bounded() {
         core.drain();
     }
     assert_eq!(core.members().len(), MEMBERS_MAX);
+    assert!(core.members().iter().all(|m| *m.name != *"forged-0"));
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn a_forged_obituary_is_refuted() {
         core.on_datagram(Time::ZERO, from, &forged.encode()).unwrap();
         assert_eq!(core.local().status, gossip::Status::Alive);
     }
-    assert_eq!(core.local().incarnation, u32::MAX);
+    assert_eq!(core.local().incarnation, 8, "the second is no honest accusation");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::peer::{Peer, Swim, same_id};
 use super::{GossipCore, Life, Output, Timer};
-use crate::limits::{MEMBERS_MAX, REJOIN_NOTICES_MAX};
+use crate::limits::{INCARNATION_JUMP_MAX, MEMBERS_MAX, REJOIN_NOTICES_MAX};
 use crate::member::PoolEvent;
 use crate::suspicion::Suspicion;
 use crate::wire::packet::encode_compound;
@@ -36,8 +36,11 @@ impl GossipCore {
     fn accepts(&mut self, alive: &Alive, tags: &BTreeMap<String, String>) -> bool {
         let (now, reclaim) = (self.now, self.timing.dead_reclaim);
         let Some(peer) = self.peers.get(alive.node.as_str()) else {
-            return self.peers.len() < MEMBERS_MAX;
+            return self.peers.len() < MEMBERS_MAX && alive.incarnation <= INCARNATION_JUMP_MAX;
         };
+        if forged(alive.incarnation, peer) {
+            return false;
+        }
         if peer.swim == Swim::Gone {
             return true;
         }
@@ -99,7 +102,7 @@ impl GossipCore {
             return;
         }
         let me = self.me();
-        if alive.incarnation < me.incarnation {
+        if alive.incarnation < me.incarnation || forged(alive.incarnation, me) {
             return;
         }
         let addr = me.addr;
@@ -187,7 +190,8 @@ impl GossipCore {
         let members = self.order.len();
         let now = self.now;
         let Some(peer) = self.peers.get_mut(suspect.node.as_str()) else { return };
-        if suspect.incarnation < peer.incarnation || !peer.swim.is_up() {
+        let stale = suspect.incarnation < peer.incarnation;
+        if stale || forged(suspect.incarnation, peer) || !peer.swim.is_up() {
             return;
         }
         let name = peer.name.clone();
@@ -229,7 +233,8 @@ impl GossipCore {
         let now = self.now;
         let alive = self.life == Life::Alive;
         let Some(peer) = self.peers.get_mut(dead.node.as_str()) else { return };
-        if dead.incarnation < peer.incarnation || !peer.swim.is_up() {
+        let stale = dead.incarnation < peer.incarnation;
+        if stale || forged(dead.incarnation, peer) || !peer.swim.is_up() {
             return;
         }
         let name = peer.name.clone();
@@ -247,4 +252,9 @@ impl GossipCore {
         self.broadcast_swim(&name, Message::Dead(dead.clone()).encode());
         self.serf_gone(&name, by_itself);
     }
+}
+
+/// No node gets this far ahead of what others know by honest means.
+fn forged(incarnation: u32, peer: &Peer) -> bool {
+    incarnation.saturating_sub(peer.incarnation) > INCARNATION_JUMP_MAX
 }

@@ -12,6 +12,7 @@ mod streams;
 
 use crate::awareness::Awareness;
 use crate::broadcast::{BroadcastId, BroadcastQueue};
+use crate::coordinate::{Coordinate, Position};
 use crate::event_buffer::{EventBuffer, QueryBuffer};
 use crate::intents::RecentIntents;
 use crate::lamport::LamportClock;
@@ -171,6 +172,7 @@ pub struct GossipCore {
     probe_at: usize,
     sequence: u32,
     awareness: Awareness,
+    position: Position,
     clocks: Clocks,
     queues: Queues,
     intents: RecentIntents,
@@ -211,6 +213,7 @@ impl GossipCore {
             probe_at: 0,
             sequence: 0,
             awareness: Awareness::new(config.timing.awareness_max),
+            position: Position::default(),
             clocks: Clocks { member: LamportClock::new(), event: LamportClock::new(), query: LamportClock::new() },
             queues: Queues::default(),
             intents: RecentIntents::default(),
@@ -325,6 +328,16 @@ impl GossipCore {
         self.awareness.score()
     }
 
+    /// Where this node is in the network, by round-trip times.
+    pub fn coordinate(&self) -> Coordinate {
+        self.position.coordinate.clone()
+    }
+
+    /// Where another member is, when it has answered a probe of ours.
+    pub fn coordinate_of(&self, name: &str) -> Option<Coordinate> {
+        Some(self.peers.get(name)?.vicinity.as_ref()?.coordinate.clone())
+    }
+
     /// Numbers for `consul info`.
     pub fn stats(&self) -> BTreeMap<String, String> {
         let count = |status| self.peers.values().filter(|p| p.status == status).count();
@@ -340,7 +353,7 @@ impl GossipCore {
             ("event_queue", self.queues.events.len().to_string()),
             ("query_queue", self.queues.queries.len().to_string()),
             ("encrypted", "false".to_owned()),
-            ("coordinate_resets", "0".to_owned()),
+            ("coordinate_resets", self.position.resets.to_string()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()

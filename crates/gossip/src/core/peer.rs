@@ -1,5 +1,6 @@
 //! What this node knows about one node, itself included.
 
+use crate::coordinate::Vicinity;
 use crate::member::{Member, Status};
 use crate::suspicion::Suspicion;
 use crate::time::Time;
@@ -45,6 +46,7 @@ pub(super) struct Peer {
     /// Since when the member is failed or left.
     pub(super) gone_since: Time,
     pub(super) conflict_told: Option<Time>,
+    pub(super) vicinity: Option<Box<Vicinity>>,
 }
 
 impl Peer {
@@ -64,6 +66,7 @@ impl Peer {
             status_ltime: 0,
             gone_since: now,
             conflict_told: None,
+            vicinity: None,
         }
     }
 

@@ -4,6 +4,7 @@
 use super::peer::Swim;
 use super::streams::Purpose;
 use super::{GossipCore, Timer};
+use crate::coordinate::Coordinate;
 use crate::limits::RELAYS_MAX;
 use crate::time::Time;
 use crate::wire::swim::{Accusation, Ack, IndirectPing, Message, Ping};
@@ -20,6 +21,8 @@ pub(super) struct Probe {
     end: Time,
     nacks_expected: u32,
     nacks: u32,
+    /// Others were asked too: the time of an answer tells nothing.
+    indirect: bool,
     /// The stream was answered: datagrams are lost, the member is there.
     stream_answered: bool,
 }
@@ -67,8 +70,16 @@ impl GossipCore {
             let from = self.name.to_string();
             messages.push(Message::Suspect(Accusation { incarnation, node: name.to_string(), from }));
         }
-        self.probe =
-            Some(Probe { seq, name, sent: self.now, end, nacks_expected: 0, nacks: 0, stream_answered: false });
+        self.probe = Some(Probe {
+            seq,
+            name,
+            sent: self.now,
+            end,
+            nacks_expected: 0,
+            nacks: 0,
+            indirect: false,
+            stream_answered: false,
+        });
         self.send(to, &messages);
         let patience = self.timing.probe_timeout.min(end - self.now);
         self.arm(patience, Timer::ProbeTimeout(seq));
@@ -89,6 +100,7 @@ impl GossipCore {
         });
         if let Some(probe) = &mut self.probe {
             probe.nacks_expected = helpers.len() as u32;
+            probe.indirect = true;
         }
         for helper in helpers {
             let node = name.to_string();
@@ -128,13 +140,20 @@ impl GossipCore {
     }
 
     pub(super) fn ack(&self, seq: u32) -> Ack {
-        Ack { seq, payload: Vec::new() }
+        Ack { seq, payload: self.position.coordinate.encode_payload() }
     }
 
     pub(super) fn on_ack(&mut self, ack: &Ack) {
         if let Some(probe) = self.probe.take_if(|probe| probe.seq == ack.seq) {
             self.awareness.improve();
-            tracing::trace!(node = %probe.name, rtt_us = (self.now - probe.sent).as_micros() as u64, "probe answered");
+            if !probe.indirect
+                && let Some(other) = Coordinate::decode_payload(&ack.payload)
+                && let Some(peer) = self.peers.get_mut(&probe.name)
+            {
+                let rtt = self.now - probe.sent;
+                let vicinity = peer.vicinity.get_or_insert_default();
+                self.position.observe(vicinity, other, rtt, &mut self.rng);
+            }
         } else if let Some(relay) = self.relays.remove(&ack.seq) {
             let answer = Ack { seq: relay.asker_seq, payload: Vec::new() };
             self.send(relay.asker, &[Message::Ack(answer)]);

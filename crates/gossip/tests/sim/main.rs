@@ -29,7 +29,7 @@ fn cluster(seed: u64, count: usize, loss: f64) -> World {
 
 #[test]
 fn a_hundred_nodes_meet_and_see_the_dead_and_the_leaving() {
-    for seed in seeds(4) {
+    for seed in seeds(2) {
         let mut world = cluster(seed, 100, 0.0);
         // The last news of the boot goes its rounds first.
         world.run(seconds(10));
@@ -69,7 +69,7 @@ fn a_hundred_nodes_meet_and_see_the_dead_and_the_leaving() {
 #[test]
 fn loss_alone_kills_nobody() {
     for loss in [0.2, 0.4] {
-        for seed in seeds(10) {
+        for seed in seeds(4) {
             let mut world = cluster(seed, 50, loss);
             let since = world.now;
             world.run(seconds(90));
@@ -83,7 +83,7 @@ fn loss_alone_kills_nobody() {
 
 #[test]
 fn a_healed_partition_becomes_one_cluster_again() {
-    for seed in seeds(6) {
+    for seed in seeds(3) {
         let mut world = cluster(seed, 50, 0.0);
         for node in 0..20 {
             world.nodes[node].side = 1;
@@ -107,7 +107,7 @@ fn alive(world: &mut World, observer: usize, other: usize) -> bool {
 #[test]
 fn a_node_back_at_a_new_address_is_accepted_at_once() {
     for loss in [0.0, 0.2] {
-        for seed in seeds(10) {
+        for seed in seeds(4) {
             let mut world = cluster(seed, 50, loss);
             let since = world.now;
             world.kill(5);
@@ -129,7 +129,7 @@ fn a_node_back_at_a_new_address_is_accepted_at_once() {
 
 #[test]
 fn all_nodes_restarted_with_swapped_addresses_meet_again() {
-    for seed in seeds(6) {
+    for seed in seeds(3) {
         let mut world = cluster(seed, 10, 0.0);
         for node in 0..10 {
             world.kill(node);
@@ -148,7 +148,7 @@ fn all_nodes_restarted_with_swapped_addresses_meet_again() {
 
 #[test]
 fn a_slow_node_accuses_nobody_to_death() {
-    for seed in seeds(10) {
+    for seed in seeds(4) {
         let mut world = cluster(seed, 50, 0.0);
         let since = world.now;
         world.nodes[4].lag = seconds(3);
