@@ -42,7 +42,10 @@ fn test(cluster: &Cluster, log: &Log) -> Result<()> {
     cargo.env("CONCORD_IMAGE", image::name());
     cargo.env("CONCORD_SHELL_IMAGE", images::BUSYBOX);
     cargo.env("CONCORD_ORACLE_IMAGE", ORACLE_IMAGE);
-    log.run(&mut cargo)
+    let figures = tools::target_dir().join("xtask/kubernetes-figures.txt");
+    log.run(cargo.env("CONCORD_FIGURES", &figures))?;
+    print!("{}", std::fs::read_to_string(&figures).context("the tests wrote no figures")?);
+    Ok(())
 }
 
 /// The real Consul in an image of its own, built once.
