@@ -88,8 +88,7 @@ async fn save(shared: &Shared, snapshot: Option<&PathBuf>) {
 }
 
 fn receive(shared: &Shared, from: std::net::SocketAddr, bytes: &[u8]) {
-    let result = shared.step(|inner, now| inner.core.on_datagram(now, from, bytes));
-    if let Err(error) = result {
+    if let Err(error) = shared.receive(from, bytes) {
         tracing::debug!(%from, %error, "unreadable gossip datagram");
     }
 }

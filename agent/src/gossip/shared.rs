@@ -2,7 +2,7 @@
 //! one step at a time and never across a wait, and the published snapshot.
 
 use arc_swap::ArcSwap;
-use gossip::{GossipCore, Member, Output, PoolEvent, StreamId, Time};
+use gossip::{GossipCore, Member, Output, PoolEvent, StreamId, Time, WireError};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,18 +63,20 @@ impl Shared {
     /// One step of the core. Before this returns, the new snapshot is published, events are sent
     /// and waiting commands are answered.
     pub(super) fn write<T>(&self, step: impl FnOnce(&mut Inner, Time) -> T) -> T {
-        let result = self.step(step);
-        self.wake.notify_one();
-        result
-    }
-
-    /// As [`Shared::write`], for the driver itself, which needs no waking.
-    pub(super) fn step<T>(&self, step: impl FnOnce(&mut Inner, Time) -> T) -> T {
         let mut inner = self.lock();
         let now = Time::from(self.origin.elapsed());
         let result = step(&mut inner, now);
         self.settle(&mut inner);
+        drop(inner);
+        self.wake.notify_one();
         result
+    }
+
+    /// A datagram arrived. What it changes is published by the next [`Shared::turn`]: once for a
+    /// batch, not for each datagram.
+    pub(super) fn receive(&self, from: SocketAddr, bytes: &[u8]) -> Result<(), WireError> {
+        let now = Time::from(self.origin.elapsed());
+        self.lock().core.on_datagram(now, from, bytes)
     }
 
     fn settle(&self, inner: &mut Inner) {

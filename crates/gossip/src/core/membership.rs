@@ -169,6 +169,7 @@ impl GossipCore {
         }
         peer.conflict_told = Some(now);
         let known = peer.member();
+        tracing::warn!(node = name, known = %known.addr, %claimed, "two nodes claim the same name");
         self.emit(PoolEvent::Conflict { known, claimed });
     }
 

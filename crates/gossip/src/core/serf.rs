@@ -5,6 +5,7 @@ use crate::intents::IntentKind;
 use crate::member::{PoolEvent, Status};
 use crate::wire::serf::{Intent, SerfMessage, State, UserEvent};
 use crate::wire::swim::Message;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl GossipCore {
@@ -160,9 +161,10 @@ impl GossipCore {
         self.clocks.member.witness(state.ltime.saturating_sub(1));
         self.clocks.event.witness(state.event_ltime.saturating_sub(1));
         self.clocks.query.witness(state.query_ltime.saturating_sub(1));
+        let left: BTreeSet<&str> = state.left.iter().map(String::as_str).collect();
         for (node, ltime) in &state.status_ltimes {
             let intent = Intent { ltime: *ltime, node: node.clone(), prune: false };
-            if state.left.contains(node) {
+            if left.contains(node.as_str()) {
                 self.note_leave(&intent);
             } else {
                 self.note_join(&intent);

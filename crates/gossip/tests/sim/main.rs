@@ -146,6 +146,31 @@ fn all_nodes_restarted_with_swapped_addresses_meet_again() {
     }
 }
 
+/// What Kubernetes does to a cluster whose server pods are all deleted: the same names and ids
+/// come back at new addresses, and know the address of one member that stayed.
+#[test]
+fn servers_that_failed_together_return_at_new_addresses() {
+    for seed in seeds(3) {
+        let mut world = cluster(seed, 30, 0.0);
+        for server in 0..3 {
+            world.kill(server);
+        }
+        world.run_until(seconds(40), "failures known", |w| {
+            (0..3).all(|i| w.all_see(&format!("node-{i:03}"), Status::Failed))
+        });
+        let through = world.nodes[17].addr;
+        for server in 0..3 {
+            let back = world.start(&format!("node-{server:03}"));
+            world.with(back, |core, now| core.join(now, through));
+        }
+        let took = world.run_until(seconds(3), "servers back", |w| w.all_see_alive(30));
+        println!("seed {seed}: three servers back for all after {took:?}");
+        let since = world.now;
+        world.run(seconds(60));
+        assert_eq!(world.failures(since), [], "seed {seed}");
+    }
+}
+
 #[test]
 fn a_slow_node_accuses_nobody_to_death() {
     for seed in seeds(4) {
