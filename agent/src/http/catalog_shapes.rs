@@ -30,7 +30,7 @@ pub static REGISTRATION: Struct = Struct {
 
 /// `/v1/catalog/deregister`
 pub static DEREGISTRATION: Struct = Struct {
-    type_name: "structs.DeregisterRequest",
+    type_name: "struct",
     fields: &[
         field("Datacenter", Shape::TEXT),
         field("Node", Shape::TEXT),

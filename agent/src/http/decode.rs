@@ -13,7 +13,8 @@ use super::json::{Node, SyntaxError, parse};
 /// An object: its fields and how strict it is.
 #[derive(Debug)]
 pub struct Struct {
-    /// Type as error texts name it, such as `structs.RegisterRequest`; the part after the dot is its name in paths.
+    /// Type as error texts name it, such as `structs.RegisterRequest`. The part after the dot is its name in paths;
+    /// without a dot it has none there.
     pub type_name: &'static str,
     /// The fields.
     pub fields: &'static [Field],
@@ -251,7 +252,7 @@ impl Struct {
     }
 
     fn name(&self) -> &'static str {
-        self.type_name.rsplit_once('.').map_or(self.type_name, |(_, name)| name)
+        self.type_name.rsplit_once('.').map_or("", |(_, name)| name)
     }
 }
 

@@ -12,8 +12,8 @@ const MISSING_KEY: &str = "Missing key name";
 
 /// `GET`: one entry, the entries below a prefix (`?recurse`), their keys (`?keys`), or a bare value (`?raw`).
 pub async fn get(call: &mut Call<'_>) -> Answer {
-    call.refuse_namespace()?;
     let mut options = call.read_options()?;
+    call.refuse_namespace()?;
     let key = Key::new(call.tail);
     let is_root = key.is_empty();
     let is_keys = call.query.has("keys");

@@ -19,6 +19,10 @@ pub const HEAD_WAIT: Duration = Duration::from_secs(120);
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long requests in progress may go on after the server was told to stop.
 pub const STOP_WAIT: Duration = Duration::from_secs(2);
+/// How long a connection is read from after the last answer, so that the client gets it.
+pub const LINGER_WAIT: Duration = Duration::from_millis(500);
+/// Bytes that are read and thrown away meanwhile.
+pub const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Pause after the system refused to accept a connection (out of file descriptors).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that the kernel may hold until they are accepted.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +14,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::limits::{ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, STOP_WAIT};
+use super::limits::{
+    ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, LINGER_BYTES_MAX, LINGER_WAIT, STOP_WAIT,
+};
 use super::{HttpState, routes};
 
 /// An address cannot be listened on.
@@ -133,24 +136,42 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, s
         let mut router = router.clone();
         router.call(request.map(Body::new))
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(HEAD_BYTES_MAX)
         .title_case_headers(true)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
-        result = connection.as_mut() => result,
+        result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => result,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
     if let Err(error) = result {
         tracing::debug!(%error, %peer, "HTTP connection ended");
     }
+    close(connection.into_parts().io.into_inner()).await;
+}
+
+/// Closes so that the last answer arrives. Closing while bytes of the client are still unread would reset the
+/// connection, and the client would lose an answer that it has not read yet, such as the refusal of a large body.
+async fn close(mut stream: TcpStream) {
+    let unread = async {
+        stream.shutdown().await?;
+        let mut discarded = [0; 8192];
+        let mut total = 0;
+        while total < LINGER_BYTES_MAX {
+            match stream.read(&mut discarded).await? {
+                0 => break,
+                len => total += len,
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whatever goes wrong, the connection is over.
+    let _ = tokio::time::timeout(LINGER_WAIT, unread).await;
 }
 
 async fn refuse(mut stream: TcpStream) {

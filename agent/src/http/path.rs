@@ -12,8 +12,10 @@ pub enum Path<'a> {
     Clean(Cow<'a, [u8]>),
     /// Redirect to this (encoded) path: the given one held `//`, `/./` or `/../`.
     Elsewhere(String),
-    /// Not decodable, or holds control characters.
+    /// Not decodable.
     Bad,
+    /// Decodable, but holds control characters.
+    Unprintable,
 }
 
 /// Decodes a path and looks at its form.
@@ -23,7 +25,7 @@ pub fn resolve_path(raw: &str) -> Path<'_> {
         return Path::Bad;
     };
     if String::from_utf8_lossy(&decoded).chars().any(char::is_control) {
-        return Path::Bad;
+        return Path::Unprintable;
     }
     if is_clean(&decoded) {
         return Path::Clean(decoded);
@@ -95,8 +97,8 @@ mod tests {
     }
 
     #[test]
-    fn undecodable_paths_are_bad() {
+    fn other_paths_are_refused() {
         assert_eq!(resolve_path("/v1/kv/%zz"), Path::Bad);
-        assert_eq!(resolve_path("/v1/kv/q%00r"), Path::Bad);
+        assert_eq!(resolve_path("/v1/kv/q%00r"), Path::Unprintable);
     }
 }

@@ -52,9 +52,9 @@ impl Reply {
 
     /// A value as JSON, with `<`, `>` and `&` escaped as Consul does.
     pub fn json_of(value: &impl Serialize) -> Answer {
-        let text = serde_json::to_vec(value)
+        let text = model::to_json(value)
             .map_err(|error| Failure::internal(format!("the answer cannot be written as JSON: {error}")))?;
-        Ok(Self::json(escape_html(text).into()))
+        Ok(Self::json(text.into()))
     }
 
     /// `true` or `false`, the answer to most writes.
@@ -264,24 +264,6 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     headers.insert(name, value);
 }
 
-/// Escapes the characters that HTML takes for its own. They stand only inside strings in JSON, so a plain scan will do.
-#[must_use]
-pub fn escape_html(json: Vec<u8>) -> Vec<u8> {
-    if !json.iter().any(|byte| matches!(byte, b'<' | b'>' | b'&')) {
-        return json;
-    }
-    let mut out = Vec::with_capacity(json.len() + 64);
-    for byte in json {
-        match byte {
-            b'<' => out.extend_from_slice(b"\\u003c"),
-            b'>' => out.extend_from_slice(b"\\u003e"),
-            b'&' => out.extend_from_slice(b"\\u0026"),
-            _ => out.push(byte),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,10 +298,5 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), 100).await.expect("short");
             assert_eq!(&body[..], if status == 429 { &b""[..] } else { b"why" });
         }
-    }
-
-    #[test]
-    fn html_is_escaped() {
-        assert_eq!(escape_html(br#"["<a>&"]"#.to_vec()), br#"["\u003ca\u003e\u0026"]"#);
     }
 }

@@ -263,10 +263,13 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         return plain(Err(failure)).await;
     }
     let raw_query = head.uri.query().unwrap_or_default();
+    if head.uri.path() == "*" {
+        return plain(Ok(Reply::empty(StatusCode::OK))).await;
+    }
     let path = match resolve_path(head.uri.path()) {
         Path::Clean(path) => path,
         Path::Elsewhere(path) => return redirect(&head.method, path, raw_query),
-        Path::Bad if head.uri.path() == "*" => return plain(Ok(Reply::empty(StatusCode::OK))).await,
+        Path::Unprintable => return plain(Ok(Reply::empty(StatusCode::BAD_REQUEST))).await,
         Path::Bad => return plain(Err(Failure::bad_request("400 Bad Request"))).await,
     };
     let (route, tail) = match find(&path) {

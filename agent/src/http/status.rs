@@ -8,6 +8,7 @@ use super::reply::{Answer, Reply};
 
 /// Address of the leader, empty when there is none.
 pub async fn leader(call: &mut Call<'_>) -> Answer {
+    call.read_options()?;
     match call.cluster(Cluster::Leader).await? {
         Response::Leader(address) => Reply::json_of(&address),
         other => Err(unexpected(&other)),
@@ -16,6 +17,7 @@ pub async fn leader(call: &mut Call<'_>) -> Answer {
 
 /// Addresses of the voters.
 pub async fn peers(call: &mut Call<'_>) -> Answer {
+    call.read_options()?;
     match call.cluster(Cluster::Peers).await? {
         Response::Names(addresses) => Reply::json_of(&addresses),
         other => Err(unexpected(&other)),
