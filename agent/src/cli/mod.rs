@@ -20,7 +20,7 @@ mod reload;
 mod services;
 pub mod sources;
 mod validate;
-pub mod version;
+mod version;
 
 use frame::Command;
 

@@ -18,7 +18,7 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
             true => cell.clone(),
             false => format!("{cell:width$}  "),
         });
-        padded.collect::<String>().trim_end().to_owned()
+        padded.collect::<String>()
     };
     all.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -46,6 +46,6 @@ mod tests {
             vec!["a".to_owned(), "1".to_owned(), "x".to_owned()],
             vec!["long".to_owned(), String::new(), String::new()],
         ];
-        assert_eq!(table(&["Node", "ID", "D"], &rows), "Node  ID  D\na     1   x\nlong");
+        assert_eq!(table(&["Node", "ID", "D"], &rows), "Node  ID  D\na     1   x\nlong      ");
     }
 }

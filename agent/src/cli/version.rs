@@ -4,9 +4,7 @@ use serde_json::json;
 
 use super::flags::{Flag, Parsed, Takes};
 use super::frame::{Command, Failure, Outcome, Report, Run, Shared};
-
-/// The version of Consul whose interfaces this program has: what members and scripts are told.
-pub const CONSUL_VERSION: &str = "1.8.7";
+use crate::version::{CONCORD_VERSION, CONSUL_API_VERSION};
 
 /// The row.
 pub const COMMAND: Command = Command {
@@ -20,15 +18,14 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(parsed: &Parsed) -> Outcome {
-    let own = env!("CARGO_PKG_VERSION");
     match parsed.value("format").unwrap_or("pretty") {
         "pretty" => Ok(Report::line(format!(
-            "Consul v{CONSUL_VERSION}\nConcord v{own}\nProtocol 2 spoken by default, understands 2 to 3 (agent will \
+            "Consul v{CONSUL_API_VERSION}\nConcord v{CONCORD_VERSION}\nProtocol 2 spoken by default, understands 2 to 3 (agent will \
              automatically use protocol >2 when speaking to compatible agents)\n"
         ))),
         "json" => {
             let facts = json!({
-                "Version": CONSUL_VERSION, "Revision": "", "Prerelease": "", "Concord": own,
+                "Version": CONSUL_API_VERSION, "Revision": "", "Prerelease": "", "Concord": CONCORD_VERSION,
                 "RPC": {"Default": 2, "Min": 2, "Max": 3},
             });
             Ok(Report::line(super::output::pretty_json(&facts, b"   ")))

@@ -45,7 +45,7 @@ fn run(parsed: &Parsed) -> Outcome {
             let err = "No services match the given query - try expanding your search.\n".to_owned();
             return Ok(Report { err, ..Report::default() });
         }
-        if !parsed.is_set("tags") {
+        if !parsed.is_set("tags") || services.values().all(Vec::is_empty) {
             return Ok(Report::lines(services.keys()));
         }
         let width = services.keys().map(|name| name.chars().count()).max().unwrap_or_default() + GAP;

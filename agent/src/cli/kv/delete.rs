@@ -31,15 +31,15 @@ fn run(parsed: &Parsed) -> Outcome {
         return Err(Failure::new("Error! Missing KEY argument"));
     }
     let key = super::key(argument);
-    if recurse && cas {
-        return Err(Failure::new("Cannot specify -cas with -recurse!"));
-    }
     let index = match (cas, parsed.uint("modify-index")) {
         (true, None | Some(0)) => return Err(Failure::new("Must specify -modify-index with -cas!")),
         (true, index) => index,
         (false, Some(_)) => return Err(Failure::new("Cannot specify -modify-index without -cas!")),
         (false, None) => None,
     };
+    if recurse && cas {
+        return Err(Failure::new("Cannot specify both -cas and -recurse!"));
+    }
     let datacenter = parsed.value("datacenter").unwrap_or_default();
     with_agent(parsed, async |client| {
         if recurse {

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use client::PutOptions;
-use model::Key;
 use serde::Deserialize;
 
 use crate::cli::connect::with_agent;
@@ -52,8 +51,10 @@ fn run(parsed: &Parsed) -> Outcome {
                 .decode(value.unwrap_or_default())
                 .map_err(|error| failed(format!("Error base 64 decoding value for key {key}: {error}"), &done))?;
             let options = PutOptions { flags, datacenter: datacenter.to_owned(), ..PutOptions::default() };
-            let written = client.kv_put(&Key::from(key.as_str()), value, &options).await;
-            written.map_err(|error| failed(format!("Error! Failed writing data for key {key}: {error}"), &done))?;
+            let refused = |cause: String| format!("Error! Failed writing data for key {key}: {cause}");
+            let to = super::key_to_write(&key).map_err(|cause| failed(refused(cause), &done))?;
+            let written = client.kv_put(&to, value, &options).await;
+            written.map_err(|error| failed(refused(error.to_string()), &done))?;
             done.push_str(&format!("Imported: {key}\n"));
         }
         Ok(Report { out: done.into_bytes(), ..Report::default() })

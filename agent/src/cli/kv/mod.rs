@@ -23,7 +23,15 @@ pub const COMMAND: Command = Command {
     run: Run::Group,
 };
 
-/// No key starts with a slash, but people write one.
+/// No key starts with a slash: written, it would be another key than the one meant.
+fn key_to_write(argument: &str) -> Result<Key, String> {
+    match argument.starts_with('/') {
+        true => Err(format!("Invalid key. Key must not begin with a '/': {argument}")),
+        false => Ok(Key::from(argument)),
+    }
+}
+
+/// No key starts with a slash, but people ask with one.
 fn key(argument: &str) -> Key {
     Key::from(argument.strip_prefix('/').unwrap_or(argument))
 }

@@ -34,12 +34,13 @@ fn run(parsed: &Parsed) -> Outcome {
         [] => return Err(Failure::new("Error! Missing KEY argument")),
         [key] => (key, ""),
         [key, value] => (key, value.as_str()),
-        more => return Err(Failure::new(too_many("1 or 2", more.len()))),
+        more => return Err(Failure::new(format!("Error! {}", too_many("1 or 2", more.len())))),
     };
-    let key = super::key(argument);
-    if key.is_empty() {
+    if argument.is_empty() {
         return Err(Failure::new("Error! Missing KEY argument"));
     }
+    let key =
+        super::key_to_write(argument).map_err(|cause| Failure::new(format!("Error! Failed writing data: {cause}")))?;
     let mut value = data(value).map_err(|cause| Failure::new(format!("Error! {cause}")))?;
     if parsed.is_set("base64") {
         value = base64::engine::general_purpose::STANDARD
