@@ -1,5 +1,7 @@
 //! The agent: sockets, timers and files around the pure crates.
 
+pub mod agent;
+mod agent_info;
 pub mod backend;
 pub mod checks;
 pub mod cli;
@@ -7,10 +9,13 @@ pub mod dns;
 pub mod gossip;
 pub mod http;
 pub mod join;
+mod leader;
 pub mod local;
 pub mod log;
 pub mod orders;
 pub mod raft;
 pub mod rpc;
+pub mod server_parts;
 pub mod servers;
+pub mod start;
 pub mod version;

@@ -9,13 +9,14 @@ use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 
-type LevelHandle = reload::Handle<LevelFilter, tracing_subscriber::Registry>;
+type LevelHandle = reload::Handle<Targets, tracing_subscriber::Registry>;
 
 static LEVEL: OnceLock<LevelHandle> = OnceLock::new();
 
@@ -29,7 +30,7 @@ pub struct UnknownLevel(pub String);
 /// # Errors
 /// When `level` is not one of trace, debug, info, warn, err(or).
 pub fn start(level: &str, json: bool) -> Result<(), UnknownLevel> {
-    let (filter, handle) = reload::Layer::new(parse_level(level)?);
+    let (filter, handle) = reload::Layer::new(targets(parse_level(level)?));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in the same process (tests) keeps the first subscriber.
@@ -49,12 +50,18 @@ pub fn start(level: &str, json: bool) -> Result<(), UnknownLevel> {
 /// # Errors
 /// When `level` is not a level; the old one stays.
 pub fn set_level(level: &str) -> Result<(), UnknownLevel> {
-    let level = parse_level(level)?;
+    let level = targets(parse_level(level)?);
     if let Some(handle) = LEVEL.get() {
         // The handle fails only when the subscriber is gone, and then there is no level to change.
         let _ = handle.modify(|current| *current = level);
     }
     Ok(())
+}
+
+/// Our own events at the level; those of libraries, which speak of their insides, only from debug on or as warnings.
+fn targets(level: LevelFilter) -> Targets {
+    let library = if level >= LevelFilter::DEBUG { level } else { level.min(LevelFilter::WARN) };
+    Targets::new().with_default(library).with_target("agent", level).with_target("gossip", level)
 }
 
 fn parse_level(text: &str) -> Result<LevelFilter, UnknownLevel> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 pub mod agent;
+mod agent_command;
 mod catalog;
 mod connect;
 pub mod flags;
@@ -26,6 +27,7 @@ use frame::Command;
 
 /// All commands.
 static COMMANDS: &[Command] = &[
+    agent_command::COMMAND,
     catalog::COMMAND,
     catalog::datacenters::COMMAND,
     catalog::nodes::COMMAND,

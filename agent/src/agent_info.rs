@@ -1,0 +1,137 @@
+//! What the agent tells about itself: the facts behind `/v1/agent/self` and `consul info`, and the node's own record.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use config::Config;
+use model::format_duration;
+use model::{Json, Node, NodeId, NodeName, TextMap, Token};
+use serde_json::json;
+
+use crate::gossip::Pool;
+use crate::http::AgentFacts;
+use crate::http::agent::{Identity, StatGroups};
+use crate::join::Resolver;
+use crate::local::{LocalAgent, Settings};
+use crate::orders::Orders;
+use crate::raft::node::RaftNode;
+
+/// What the registrations need to know.
+pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
+    let (lan, wan) = (config.advertise_addr.to_string(), config.advertise_addr_wan.to_string());
+    let family = |address: &IpAddr| if address.is_ipv4() { "ipv4" } else { "ipv6" };
+    let tagged_addresses = [
+        ("lan".to_owned(), lan.clone()),
+        (format!("lan_{}", family(&config.advertise_addr)), lan.clone()),
+        ("wan".to_owned(), wan.clone()),
+        (format!("wan_{}", family(&config.advertise_addr_wan)), wan),
+    ];
+    let mut meta = config.node_meta.clone();
+    meta.insert("consul-network-segment".to_owned(), String::new());
+    Settings {
+        node: Node {
+            id: id.clone(),
+            node: NodeName::new(&config.node_name),
+            address: lan,
+            datacenter: config.datacenter.clone(),
+            tagged_addresses: Some(tagged_addresses.into()),
+            meta: Some(meta),
+            ..Node::default()
+        },
+        script_checks: config.enable_script_checks,
+        local_script_checks: config.enable_local_script_checks,
+        check_update_interval: config.check_update_interval,
+        check_output_max_size: config.check_output_max_size,
+        discard_check_output: config.discard_check_output,
+        agent_token: Token::default(),
+    }
+}
+
+/// The facts behind the agent family of the HTTP API.
+pub(crate) fn facts(
+    config: &Config,
+    local: &Arc<LocalAgent>,
+    lan: &Pool,
+    raft: Option<&RaftNode>,
+    orders: Orders,
+) -> Arc<AgentFacts> {
+    let (raft, members) = (raft.cloned(), lan.clone());
+    Arc::new(AgentFacts {
+        local: local.clone(),
+        lan: lan.clone(),
+        wan: None,
+        resolver: Resolver::new(config.ports.serf_lan),
+        orders,
+        identity: Identity {
+            datacenter: config.datacenter.clone(),
+            node_name: config.node_name.clone(),
+            node_id: local.node().id.to_string(),
+            server: config.server,
+        },
+        debug_config: debug_config(config, &local.node().id),
+        more_stats: Box::new(move || more_stats(raft.as_ref(), &members)),
+    })
+}
+
+fn more_stats(raft: Option<&RaftNode>, lan: &Pool) -> StatGroups {
+    let mut groups = StatGroups::new();
+    let mut consul = TextMap::new();
+    let mut set = |key: &str, value: String| consul.insert(key.to_owned(), value);
+    set("server", raft.is_some().to_string());
+    match raft {
+        Some(raft) => {
+            let state = raft.leadership().borrow().clone();
+            set("bootstrap", "false".to_owned());
+            set("known_datacenters", "1".to_owned());
+            set("leader", state.is_local.to_string());
+            set("leader_addr", state.leader.map(|(_, address)| address.to_string()).unwrap_or_default());
+            groups.insert("raft".to_owned(), raft.stats());
+        }
+        None => {
+            let is_server = |tags: &TextMap| tags.get("role").is_some_and(|role| role == "consul");
+            let servers = lan.members().iter().filter(|member| is_server(&member.tags)).count();
+            set("known_servers", servers.to_string());
+        }
+    }
+    groups.insert("consul".to_owned(), consul);
+    groups
+}
+
+/// The part of the configuration in force that people look at, under Consul's names. There are no secrets in it.
+fn debug_config(config: &Config, id: &NodeId) -> Json {
+    let port = |port: Option<u16>| port.map_or(-1, i64::from);
+    json!({
+        "AdvertiseAddrLAN": config.advertise_addr,
+        "AdvertiseAddrWAN": config.advertise_addr_wan,
+        "BindAddr": config.bind_addr,
+        "Bootstrap": config.bootstrap,
+        "BootstrapExpect": config.bootstrap_expect,
+        "CheckUpdateInterval": format_duration(config.check_update_interval),
+        "ClientAddrs": config.client_addrs,
+        "DNSDomain": format!("{}.", config.domain),
+        "DNSPort": port(config.ports.dns),
+        "DataDir": config.data_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        "Datacenter": config.datacenter,
+        "DevMode": config.dev_mode,
+        "EnableLocalScriptChecks": config.enable_local_script_checks,
+        "EnableRemoteScriptChecks": config.enable_script_checks,
+        "HTTPPort": port(config.ports.http),
+        "HTTPSPort": port(config.ports.https),
+        "KVMaxValueSize": config.limits.kv_max_value_size,
+        "LeaveDrainTime": format_duration(config.performance.leave_drain_time),
+        "LeaveOnTerm": config.leave_on_terminate,
+        "LogLevel": config.log_level.as_str().to_uppercase(),
+        "NodeID": id,
+        "NodeMeta": config.node_meta,
+        "NodeName": config.node_name,
+        "PrimaryDatacenter": config.primary_datacenter,
+        "RPCHoldTimeout": format_duration(config.performance.rpc_hold_timeout),
+        "RetryJoinLAN": config.retry_join,
+        "SerfPortLAN": config.ports.serf_lan,
+        "SerfPortWAN": port(config.ports.serf_wan),
+        "ServerMode": config.server,
+        "ServerPort": config.ports.server,
+        "SkipLeaveOnInt": config.skip_leave_on_interrupt,
+        "StartJoinAddrsLAN": config.start_join,
+    })
+}

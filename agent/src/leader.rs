@@ -1,0 +1,113 @@
+//! The duties of the leader: one task that works while this server leads and waits while it does not.
+//!
+//! What is to be done is decided by pure functions of the server crate; here is when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AgentMember, NodeName, Token};
+use server::leader::reconcile::reconcile;
+use server::leader::tombstones::TombstoneReaper;
+use server::request::{Action, Consistency, Request, RequestError, Write};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::backend::Backend;
+use crate::gossip::Pool;
+use crate::raft::node::{NotDone, RaftNode};
+use crate::servers;
+
+/// A complete comparison of gossip and catalog at least this often, as in Consul.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// After a failed pass (no majority, most likely) the next one comes after this time.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often tombstones are looked at.
+const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Everything the duties need.
+pub struct Duties {
+    /// Raft, to know who leads.
+    pub raft: RaftNode,
+    /// The door for writes.
+    pub backend: Backend,
+    /// The LAN pool.
+    pub lan: Pool,
+    /// Name of this server.
+    pub node: NodeName,
+    /// Datacenter of this server.
+    pub datacenter: String,
+}
+
+/// Works for ever: whenever this server leads, its duties are done until it does not.
+pub async fn run(duties: Arc<Duties>) {
+    let mut leadership = duties.raft.leadership();
+    loop {
+        if leadership.wait_for(|state| state.is_local).await.is_err() {
+            return;
+        }
+        tracing::info!(target: "agent::leader", "cluster leadership acquired");
+        tokio::select! {
+            () = lead(&duties) => {}
+            lost = leadership.wait_for(|state| !state.is_local) => {
+                tracing::info!(target: "agent::leader", "cluster leadership lost");
+                if lost.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn lead(duties: &Duties) {
+    let mut events = duties.lan.events();
+    let mut tombstones_due = interval(TOMBSTONE_INTERVAL);
+    tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reaper = TombstoneReaper::new();
+    let began = Instant::now();
+    let mut next_pass = began;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep_until(next_pass) => {
+                let wait = if reconcile_members(duties).await { RECONCILE_INTERVAL } else { RETRY_INTERVAL };
+                next_pass = Instant::now() + wait;
+            }
+            event = events.recv() => match event {
+                // Whatever happened, or was missed: compare everything, which costs little and repairs all.
+                Ok(_) | Err(RecvError::Lagged(_)) => next_pass = Instant::now(),
+                Err(RecvError::Closed) => return,
+            },
+            _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
+        }
+    }
+}
+
+/// One pass over all members; whether all of it was done.
+async fn reconcile_members(duties: &Duties) -> bool {
+    // The view must have everything that earlier leaders did, or their work would be done again.
+    if duties.raft.ready_to_read(Consistency::Consistent).await.is_err() {
+        return false;
+    }
+    let members: Vec<AgentMember> = duties.lan.members().iter().map(servers::agent_member).collect();
+    let writes = reconcile(&duties.raft.reader().view(), &members, &duties.node, &duties.datacenter);
+    for write in writes {
+        if let Err(error) = propose(duties, write).await {
+            tracing::warn!(target: "agent::leader", %error, "failed to reconcile a member, will retry");
+            return false;
+        }
+    }
+    true
+}
+
+async fn propose(duties: &Duties, write: Write) -> Result<(), RequestError> {
+    let request = Request { datacenter: String::new(), token: Token::default(), action: Action::Write(write) };
+    duties.backend.call(request).await.map(drop)
+}
+
+async fn reap_tombstones(duties: &Duties, reaper: &mut TombstoneReaper, since_began: Duration) {
+    let Some(command) = reaper.tick(since_began, &duties.raft.reader().load()) else { return };
+    if let Err(NotDone::Failed(error)) = duties.raft.propose(command.encode().into()).await {
+        tracing::warn!(target: "agent::leader", %error, "failed to reap tombstones, will retry");
+    }
+}

@@ -1,0 +1,127 @@
+//! What a server has beyond a client: Raft, the RPC listener, membership and the leader's duties.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use config::Config;
+use model::{NodeId, NodeName, ServerId};
+use server::request::{Action, Cluster, Request};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::backend::Backend;
+use crate::gossip::Pool;
+use crate::leader::{self, Duties};
+use crate::raft::node::{NewServer, RaftNode};
+use crate::raft::settings::RaftSettings;
+use crate::rpc::directory::Directory;
+use crate::rpc::listener::Listener;
+use crate::rpc::local::{LocalServer, Service};
+use crate::rpc::pool::ConnectionPool;
+use crate::start::Tasks;
+
+/// A running server.
+pub struct ServerParts {
+    raft: RaftNode,
+    local: Arc<LocalServer>,
+    listener: Listener,
+    itself: NewServer,
+}
+
+impl ServerParts {
+    /// Opens the state and listens for RPC.
+    pub(crate) async fn start(
+        config: &Config,
+        id: &NodeId,
+        connections: &ConnectionPool,
+        directory: &Directory,
+    ) -> Result<Self> {
+        let id = Uuid::parse_str(id).with_context(|| format!("the node id {id:?} is not a UUID"))?;
+        let name = NodeName::new(&config.node_name);
+        let address = SocketAddr::new(config.advertise_addr, config.ports.server);
+        let settings = RaftSettings {
+            multiplier: config.performance.raft_multiplier,
+            snapshot_threshold: config.raft_snapshot_threshold,
+            trailing_logs: config.raft_trailing_logs,
+            ..RaftSettings::new(id, name.clone(), address, config.data_dir.clone())
+        };
+        let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), connections.clone()).await?;
+        let local =
+            Arc::new(LocalServer::new(config.datacenter.clone(), raft.clone(), connections.clone(), directory.clone()));
+        let bind = SocketAddr::new(config.bind_addr, config.ports.server);
+        let listener = Listener::start(bind, id, Service(local.clone())).await?;
+        Ok(Self { raft, local, listener, itself: NewServer { id, name, address } })
+    }
+
+    /// The door of this server.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        Backend::Local(self.local.clone())
+    }
+
+    /// Its Raft node.
+    #[must_use]
+    pub fn raft(&self) -> &RaftNode {
+        &self.raft
+    }
+
+    /// Starts membership and the duties of a leader.
+    pub(crate) fn spawn_duties(&self, tasks: &Tasks, lan: &Pool, directory: &Directory, config: &Config) {
+        let duties = Duties {
+            raft: self.raft.clone(),
+            backend: self.backend(),
+            lan: lan.clone(),
+            node: NodeName::new(&config.node_name),
+            datacenter: config.datacenter.clone(),
+        };
+        tasks.spawn(leader::run(Arc::new(duties)));
+        let (raft, itself) = (self.raft.clone(), self.itself.clone());
+        let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };
+        let _ = directory;
+        tasks.spawn(async move {
+            if expect == 1
+                && matches!(raft.is_initialized().await, Ok(false))
+                && let Err(error) = raft.bootstrap(&[itself]).await
+            {
+                tracing::error!(target: "agent::server", %error, "failed to bootstrap");
+            }
+        });
+        let (raft, stop) = (self.raft.clone(), tasks.stop.clone());
+        tasks.spawn_vital(async move {
+            let stopped = stop.run_until_cancelled(raft.stopped()).await;
+            stopped.map_or(Ok(()), |reason| Err(anyhow::anyhow!("Raft stopped: {reason}")))
+        });
+    }
+
+    /// Leaves the Raft configuration, so that the others need no longer count on this server.
+    pub(crate) async fn leave_raft(&self, config: &Config) {
+        if self.raft.configuration().servers.len() < 2 {
+            return;
+        }
+        let remove = Cluster::RemovePeer { id: ServerId::new(self.itself.id.to_string()), address: String::new() };
+        let request =
+            Request { datacenter: String::new(), token: model::Token::default(), action: Action::Cluster(remove) };
+        self.raft.handover().await;
+        match timeout(config.performance.rpc_hold_timeout, self.local.call(request)).await {
+            Ok(Ok(_)) => tracing::info!(target: "agent::server", "left the Raft configuration"),
+            Ok(Err(error)) => tracing::warn!(target: "agent::server", %error, "could not leave the Raft configuration"),
+            Err(_) => {
+                tracing::warn!(target: "agent::server", "no leader removed this server from the Raft configuration in time")
+            }
+        }
+    }
+
+    /// Hands leadership over, if this server has it.
+    pub(crate) async fn hand_over(&self) {
+        if self.raft.leadership().borrow().is_local {
+            self.raft.handover().await;
+        }
+    }
+
+    /// Stops serving, then Raft.
+    pub(crate) async fn stop(self) {
+        drop(self.listener);
+        self.raft.shutdown().await;
+    }
+}

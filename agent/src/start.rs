@@ -1,0 +1,263 @@
+//! Building an agent's parts in order: identity, sockets, gossip, server or router, registrations, interfaces, joining.
+//!
+//! Every socket is bound before anything is announced, so that a port in use is an error and not a half-started agent.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ::gossip::Timing;
+use anyhow::{Context as _, Result};
+use config::Config;
+use model::{NodeId, NodeName, Token};
+use rand::Rng as _;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::backend::Backend;
+use crate::gossip::{Pool, PoolConfig};
+use crate::http::{self, AgentFacts, HttpState};
+use crate::join::{self, Resolver, RetryJoin};
+use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec};
+use crate::orders::Orders;
+use crate::rpc::directory::Directory;
+use crate::rpc::pool::ConnectionPool;
+use crate::rpc::router::Router;
+use crate::server_parts::ServerParts;
+use crate::{agent_info, dns, servers};
+
+/// A running agent's parts.
+pub struct Parts {
+    /// The LAN pool.
+    pub lan: Pool,
+    /// What is registered here.
+    pub local: Arc<LocalAgent>,
+    /// Raft and RPC, on a server.
+    pub server: Option<ServerParts>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    failures: mpsc::Receiver<anyhow::Error>,
+}
+
+impl Parts {
+    /// The first failure of a part that the agent cannot do without. Never returns while all is well.
+    pub async fn failure(&mut self) -> anyhow::Error {
+        match self.failures.recv().await {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all tasks and closes all sockets; waits until they have.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        self.lan.shutdown().await;
+    }
+}
+
+/// Spawns tasks that end with the agent; a task that fails ends the agent.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    failures: mpsc::Sender<anyhow::Error>,
+}
+
+impl Tasks {
+    /// A task that stops when the agent does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move { stop.run_until_cancelled(task).await });
+    }
+
+    /// A task whose failure ends the agent. It must end by itself when `stop` is cancelled.
+    pub(crate) fn spawn_vital<E: Into<anyhow::Error> + Send>(
+        &self,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let failures = self.failures.clone();
+        self.tracker.spawn(async move {
+            if let Err(error) = task.await {
+                // The agent is ending already when nobody listens.
+                let _ = failures.send(error.into()).await;
+            }
+        });
+    }
+}
+
+/// Builds and starts everything.
+pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> {
+    if let Some(dir) = &config.data_dir {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
+    }
+    let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
+    let http_sockets = http::bind(&config.http_addrs())?;
+    let dns_sockets = dns::bind(&config.dns_addrs())?;
+    let (sender, failures) = mpsc::channel(1);
+    let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
+
+    let connections = ConnectionPool::new();
+    let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
+    let directory = Directory::new(connections.clone(), remembered);
+    // A server's RPC answers before gossip announces it.
+    let server = match config.server {
+        true => Some(ServerParts::start(&config, &id, &connections, &directory).await?),
+        false => None,
+    };
+    let backend = match &server {
+        Some(server) => server.backend(),
+        None => Backend::Remote(Arc::new(Router::new(config.datacenter.clone(), connections, directory.clone()))),
+    };
+    let lan = start_gossip(&config, &id).await?;
+    follow_servers(&tasks, &lan, &directory, &config.datacenter);
+    if let Some(server) = &server {
+        server.spawn_duties(&tasks, &lan, &directory, &config);
+    }
+    let local = start_registrations(&config, &id, &tasks, &lan, &backend).await?;
+    let facts = agent_info::facts(&config, &local, &lan, server.as_ref().map(ServerParts::raft), orders);
+    start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
+    join_others(&config, &tasks, &lan, &local).await?;
+    Ok(Parts { lan, local, server, tasks: tasks.tracker, stop: tasks.stop, failures })
+}
+
+async fn start_gossip(config: &Config, id: &NodeId) -> Result<Pool> {
+    let port = config.ports.serf_lan;
+    let snapshot = config.data_dir.as_ref().map(|dir| dir.join("serf/local.snapshot"));
+    if let Some(folder) = snapshot.as_deref().and_then(std::path::Path::parent) {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let settings = PoolConfig {
+        name: config.node_name.clone(),
+        bind: SocketAddr::new(config.serf_lan_bind, port),
+        advertise: SocketAddr::new(config.advertise_addr, port),
+        tags: servers::tags(config, id),
+        timing: timing(config),
+        seed: rand::rng().random(),
+        snapshot,
+        keyring: Vec::new(),
+    };
+    Ok(Pool::start(settings).await?)
+}
+
+fn timing(config: &Config) -> Timing {
+    let lan = &config.gossip_lan;
+    Timing {
+        gossip_interval: lan.gossip_interval,
+        gossip_nodes: lan.gossip_nodes as usize,
+        probe_interval: lan.probe_interval,
+        probe_timeout: lan.probe_timeout,
+        suspicion_mult: lan.suspicion_mult,
+        retransmit_mult: lan.retransmit_mult,
+        reconnect_timeout: config.reconnect_timeout,
+        ..Timing::lan()
+    }
+}
+
+/// Keeps the directory of servers equal to what gossip knows.
+fn follow_servers(tasks: &Tasks, lan: &Pool, directory: &Directory, datacenter: &str) {
+    let (lan, directory, datacenter) = (lan.clone(), directory.clone(), datacenter.to_owned());
+    let mut events = lan.events();
+    tasks.spawn(async move {
+        loop {
+            let known = servers::known_servers(&lan.members(), &datacenter, &directory.servers(), Instant::now());
+            directory.update_from_gossip(known);
+            // An event that was missed changes nothing: the members are read anew each time.
+            if matches!(events.recv().await, Err(tokio::sync::broadcast::error::RecvError::Closed)) {
+                return;
+            }
+        }
+    });
+}
+
+/// Services and checks of the configuration files.
+pub(crate) fn definitions(config: &Config) -> Result<(Vec<ServiceSpec>, Vec<StandaloneCheckSpec>)> {
+    let services = config.services.iter().map(|json| serde_json::from_value(json.clone()));
+    let checks = config.checks.iter().map(check_definition);
+    Ok((
+        services.collect::<Result<_, _>>().context("a service definition in the configuration")?,
+        checks.collect::<Result<_, _>>().context("a check definition in the configuration")?,
+    ))
+}
+
+/// A check definition: the check itself, and beside it the service and token that it belongs to.
+fn check_definition(json: &model::Json) -> serde_json::Result<StandaloneCheckSpec> {
+    let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
+    let mut check: CheckSpec = serde_json::from_value(json.clone())?;
+    if check.check_id.is_empty() {
+        check.check_id = text("ID").into();
+    }
+    Ok(StandaloneCheckSpec { service_id: text("ServiceID").into(), token: Token::new(text("Token")), check })
+}
+
+async fn start_registrations(
+    config: &Arc<Config>,
+    id: &NodeId,
+    tasks: &Tasks,
+    lan: &Pool,
+    backend: &Backend,
+) -> Result<Arc<LocalAgent>> {
+    let (services, checks) = definitions(config)?;
+    let settings = agent_info::local_settings(config, id);
+    let local = LocalAgent::open(settings, config.data_dir.as_deref(), &services, &checks).await?;
+    tasks.spawn(local.clone().run());
+    let (backend, pool) = (backend.clone(), lan.clone());
+    let call = move |request| {
+        let backend = backend.clone();
+        async move { backend.call(request).await }
+    };
+    tasks.spawn(local::sync::run(local.clone(), call, move || pool.members().len()));
+    Ok(local)
+}
+
+fn start_interfaces(
+    config: &Config,
+    tasks: &Tasks,
+    backend: &Backend,
+    agent: Arc<AgentFacts>,
+    (http_sockets, dns_sockets): (Vec<std::net::TcpListener>, Vec<dns::Listener>),
+) {
+    let state = Arc::new(HttpState {
+        backend: backend.clone(),
+        agent,
+        datacenter: config.datacenter.clone(),
+        node_name: NodeName::new(&config.node_name),
+        pretty_always: config.dev_mode,
+        limits: http::Limits {
+            kv_value_bytes_max: config.limits.kv_max_value_size,
+            connections_per_client_max: config.limits.http_max_conns_per_client as usize,
+        },
+    });
+    tasks.spawn_vital(http::serve(state, http_sockets, tasks.stop.clone()));
+    let answerer = Arc::new(dns::server_of(config, backend.clone(), Token::default()));
+    tasks.spawn_vital(dns::serve(answerer, dns_sockets, tasks.stop.clone()));
+}
+
+/// `start_join` must work once; `retry_join` goes on until it does.
+async fn join_others(config: &Config, tasks: &Tasks, lan: &Pool, local: &Arc<LocalAgent>) -> Result<()> {
+    let resolver = Resolver::new(config.ports.serf_lan);
+    if !config.start_join.is_empty() {
+        let (contacted, failures) = join::join_once(lan, &resolver, &config.start_join).await;
+        anyhow::ensure!(contacted > 0, "failed to join any of {:?}: {}", config.start_join, failures.join("; "));
+        local.sync_now();
+    }
+    if !config.retry_join.is_empty() {
+        let settings = RetryJoin {
+            entries: config.retry_join.clone(),
+            interval: config.retry_interval,
+            tries_max: config.retry_max,
+        };
+        let (lan, local, stop) = (lan.clone(), local.clone(), tasks.stop.clone());
+        tasks.spawn_vital(async move {
+            let joined = stop.run_until_cancelled(join::retry_join(&lan, &resolver, &settings)).await;
+            local.sync_now();
+            joined.unwrap_or(Ok(()))
+        });
+    }
+    Ok(())
+}
