@@ -13,7 +13,7 @@ use super::limits::{CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
 use super::registry::{Change, OutputDelay, Registry, Source};
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
 use super::store::{KeptCheck, KeptService, KeptState, Store, StoreError};
-use crate::checks::{Runner, output};
+use crate::checks::{Outcome, Runner, output};
 
 /// What an agent is told about its registrations.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ impl LocalAgent {
             }
         });
         for check in &checks {
-            self.runner.start(&check.check.check_id, &check.spec, now);
+            self.start_check(&check.check.check_id, &check.spec, now);
         }
         self.notify();
         Ok(())
@@ -239,7 +239,7 @@ impl LocalAgent {
         let now = Instant::now();
         let (id, check_spec) = (built.check.check_id.clone(), built.spec.clone());
         self.with_registry_mut(|registry| registry.put_check(built, token, source, now));
-        self.runner.start(&id, &check_spec, now);
+        self.start_check(&id, &check_spec, now);
         self.notify();
         Ok(())
     }
@@ -271,8 +271,8 @@ impl LocalAgent {
     pub async fn update_ttl(&self, id: &CheckId, status: &str, text: &str) -> Result<(), LocalError> {
         let status: Status = status.parse().map_err(|_| LocalError::InvalidUpdateStatus(status.to_owned()))?;
         let limit = self.with_registry(|registry| {
-            let own = registry.checks().get(id).and_then(|entry| entry.spec.as_ref()).map(|spec| spec.output_max_size);
-            own.filter(|own| *own > 0).unwrap_or(self.settings.check_output_max_size)
+            let spec = registry.checks().get(id).and_then(|entry| entry.spec.as_ref());
+            spec.map_or(self.settings.check_output_max_size, |spec| self.output_max(spec))
         });
         let text = output::keep_first(text, limit);
         let ttl = self.runner.refresh_ttl(id, &text, Instant::now()).ok_or_else(|| LocalError::NotTtl(id.clone()))?;
@@ -280,6 +280,22 @@ impl LocalAgent {
         let state = KeptState::new(id.clone(), status.to_string(), text, ttl, SystemTime::now());
         self.on_disk(move |store| store.put_state(&state)).await?;
         Ok(())
+    }
+
+    fn output_max(&self, spec: &CheckSpec) -> usize {
+        let agents = self.settings.check_output_max_size;
+        if spec.output_max_size > 0 { spec.output_max_size.min(agents) } else { agents }
+    }
+
+    pub(super) fn start_check(&self, id: &CheckId, spec: &CheckSpec, now: Instant) {
+        self.runner.start(id, spec, self.output_max(spec), now);
+    }
+
+    /// Takes the result of a check's task, unless the check was replaced meanwhile.
+    pub(crate) fn report(&self, id: &CheckId, generation: u64, outcome: &Outcome) {
+        if self.runner.is_current(id, generation) {
+            self.set_result(id, outcome.status, &outcome.output);
+        }
     }
 
     /// Takes the result of a check; results of checks that are gone are dropped.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::LocalError;
 use super::limits::{META_KEY_MAX, META_PAIRS_MAX, META_VALUE_MAX, WEIGHT_MAX};
-use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
+use super::spec::{CheckSpec, InvalidCheck, Probe, ServiceSpec, StandaloneCheckSpec};
 
 /// A check ready to be registered.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,7 @@ pub fn build_service_checks(
     let given: Vec<&CheckSpec> = spec.check.iter().chain(&spec.checks).filter(|check| !check.is_empty()).collect();
     let mut built = Vec::with_capacity(given.len());
     for (at, check) in given.iter().enumerate() {
-        check.probe()?;
+        validate_probe(node, check)?;
         if !check.has_valid_status() {
             return Err(LocalError::InvalidServiceCheckStatus);
         }
@@ -99,7 +99,7 @@ pub fn build_standalone_check(
     if !check.has_valid_status() {
         return Err(LocalError::InvalidCheckStatus);
     }
-    check.probe()?;
+    validate_probe(node, check)?;
     let id = if check.check_id.is_empty() { CheckId::from(check.name.as_str()) } else { check.check_id.clone() };
     Ok(build_check(node, id, check.name.clone(), service, check))
 }
@@ -125,6 +125,15 @@ fn build_check(
         ..HealthCheck::default()
     };
     BuiltCheck { check, spec: spec.clone() }
+}
+
+fn validate_probe(node: &NodeName, check: &CheckSpec) -> Result<(), InvalidCheck> {
+    match check.probe()? {
+        Probe::Alias { node: aliased, .. } if !aliased.is_empty() && !aliased.eq_ignore_ascii_case(node) => {
+            Err(InvalidCheck::Unsupported("Alias (of another node)"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn validate_address(spec: &ServiceSpec) -> Result<(), LocalError> {

@@ -8,8 +8,6 @@ pub const CHECK_INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Longest run of a script that gives none.
 pub const SCRIPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-/// Time between two looks of an alias check at another node.
-pub const ALIAS_POLL_DEFAULT: Duration = Duration::from_secs(60);
 /// Shortest time in critical state before a service is deregistered; shorter ones are raised to it.
 pub const CRITICAL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
 /// Time between two looks for services that are critical for too long.

@@ -111,7 +111,7 @@ impl LocalAgent {
         });
         for (id, spec, source) in restored {
             match self.allow_script(&spec, source) {
-                Ok(()) => self.runner.start(&id, &spec, now),
+                Ok(()) => self.start_check(&id, &spec, now),
                 Err(error) => tracing::warn!(target: "agent.local", check = %id, %error, "a kept check is not run"),
             }
         }

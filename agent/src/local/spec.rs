@@ -11,9 +11,7 @@ use model::{CheckId, Json, ServiceAddress, ServiceId, ServiceName, Status, TextM
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::limits::{
-    ALIAS_POLL_DEFAULT, CHECK_INTERVAL_MIN, CHECK_TIMEOUT_DEFAULT, CRITICAL_TIMEOUT_MIN, SCRIPT_TIMEOUT_DEFAULT,
-};
+use super::limits::{CHECK_INTERVAL_MIN, CHECK_TIMEOUT_DEFAULT, CRITICAL_TIMEOUT_MIN, SCRIPT_TIMEOUT_DEFAULT};
 
 /// A duration in nanoseconds: a number, or text as Go writes it (`10s`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -232,12 +230,10 @@ pub enum Probe {
     Script(Vec<String>, Timing),
     /// From the checks of a node or a service.
     Alias {
-        /// Node; empty for this one.
+        /// Node as given; empty for this one.
         node: String,
         /// Service instance; empty for the checks of the node itself.
         service: ServiceId,
-        /// Time between looks at another node.
-        poll: Duration,
     },
 }
 
@@ -280,7 +276,7 @@ pub enum InvalidCheck {
     #[error("Interval must be > 0 for Script, HTTP, or TCP checks")]
     NoInterval,
     /// A kind that this agent cannot run.
-    #[error("{0} checks are not supported by this agent; use an HTTP, TCP, script or TTL check")]
+    #[error("{0} checks are not supported by this agent; use a plain HTTP, TCP, script, alias or TTL check")]
     Unsupported(&'static str),
 }
 
@@ -341,6 +337,9 @@ impl CheckSpec {
         if !self.docker_container_id.is_empty() {
             return Err(InvalidCheck::Unsupported("Docker"));
         }
+        if self.http.starts_with("https:") {
+            return Err(InvalidCheck::Unsupported("HTTPS"));
+        }
         if !runs && !self.is_alias() && self.ttl.0 <= 0 {
             return Err(InvalidCheck::NoTtl);
         }
@@ -364,11 +363,7 @@ impl CheckSpec {
         } else if self.is_script() {
             Probe::Script(self.script_args.clone(), self.timing(SCRIPT_TIMEOUT_DEFAULT))
         } else {
-            Probe::Alias {
-                node: self.alias_node.clone(),
-                service: ServiceId::new(&self.alias_service),
-                poll: self.interval.or(ALIAS_POLL_DEFAULT).max(CHECK_INTERVAL_MIN),
-            }
+            Probe::Alias { node: self.alias_node.clone(), service: ServiceId::new(&self.alias_service) }
         }
     }
 
