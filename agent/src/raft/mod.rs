@@ -1,9 +1,11 @@
 //! The openraft adapter: log store, network, state machine, membership. openraft types stay inside this folder.
 
 pub mod codec;
+pub mod duties;
 pub mod inbound;
 pub mod lock;
 pub mod log_store;
+pub mod membership;
 pub mod network;
 pub mod node;
 pub mod report;
@@ -12,3 +14,6 @@ pub mod snapshot;
 pub mod state_machine;
 pub mod types;
 pub mod wal;
+
+pub use duties::Duties;
+pub use node::RaftNode;

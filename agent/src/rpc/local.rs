@@ -1,7 +1,7 @@
 //! A server's own end of the door: answers what it may, sends the rest to the leader, and holds requests while there is
 //! none.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::limits;
 use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
 use super::router::{NO_PATH, to_request_error};
+use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
 
 /// One server. HTTP, DNS and the RPC listener share it.
@@ -30,6 +31,7 @@ pub struct LocalServer {
     shared: Shared,
     pool: ConnectionPool,
     directory: Directory,
+    offer: Mutex<AcceptedOffer>,
 }
 
 /// How one try of a request ended.
@@ -53,7 +55,31 @@ impl LocalServer {
     /// A server around its Raft node.
     #[must_use]
     pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
-        Self { datacenter: datacenter.into(), raft, shared: Shared::new(), pool, directory }
+        let offer = Mutex::default();
+        Self { datacenter: datacenter.into(), raft, shared: Shared::new(), pool, directory, offer }
+    }
+
+    /// The directory of servers that it dials from.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Its connections to other servers.
+    #[must_use]
+    pub fn pool(&self) -> &ConnectionPool {
+        &self.pool
+    }
+
+    /// Answers the offer to begin a cluster.
+    ///
+    /// # Errors
+    /// When Raft has stopped.
+    pub(crate) async fn answer_offer(&self, offer: &Offer) -> Result<OfferAnswer, RequestError> {
+        let is_initialized = self.raft.is_initialized().await?;
+        let mut accepted = self.offer.lock().unwrap_or_else(PoisonError::into_inner);
+        let accepts = !is_initialized && accepted.accept(offer, Instant::now());
+        Ok(OfferAnswer { is_initialized, accepts })
     }
 
     /// Its Raft node.
@@ -274,21 +300,6 @@ fn failed(text: String) -> RequestError {
     RequestError::new(ErrorKind::Failed, text)
 }
 
-/// What a server tells others about itself before there is a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ServerFacts {
-    /// Its id.
-    pub id: Uuid,
-    /// Whether it belongs to a cluster.
-    pub is_initialized: bool,
-}
-
-impl LocalServer {
-    pub(super) async fn facts(&self) -> Result<ServerFacts, RequestError> {
-        Ok(ServerFacts { id: self.raft.settings().id, is_initialized: self.raft.is_initialized().await? })
-    }
-}
-
 /// Hands the calls of the RPC listener to a server. Cloning shares it.
 #[derive(Clone)]
 pub struct Service(pub Arc<LocalServer>);
@@ -307,7 +318,10 @@ impl super::listener::Handler for Service {
                     Ok(request) => message::encode(&server.call_forwarded(request).await),
                     Err(error) => unreadable(&error),
                 },
-                (Lane::Requests, Some(Method::Facts)) => message::encode(&server.facts().await),
+                (Lane::Requests, Some(Method::Offer)) => match message::decode(&payload) {
+                    Ok(offer) => message::encode(&server.answer_offer(&offer).await),
+                    Err(error) => unreadable(&error),
+                },
                 (Lane::Entries | Lane::Heartbeats | Lane::Snapshots, Some(method)) => {
                     server.raft().inbound().handle(method, payload).await
                 }

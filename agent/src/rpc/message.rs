@@ -18,8 +18,8 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub enum Method {
     /// `Request` to `Result<Response, RequestError>`.
     Request = 1,
-    /// Nothing to `ServerFacts`.
-    Facts = 2,
+    /// `Offer` to begin a cluster, to `Result<OfferAnswer, RequestError>`.
+    Offer = 2,
     /// As `Request`, from another server to the one it holds for the leader, which must not send it on.
     Forwarded = 3,
     /// Raft: append entries.
@@ -38,8 +38,8 @@ impl Method {
     /// The method of a number, if there is one.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        use Method::{Append, Facts, Forwarded, PreVote, Request, SnapshotPiece, TransferLeader, Vote};
-        [Request, Facts, Forwarded, Append, Vote, PreVote, TransferLeader, SnapshotPiece]
+        use Method::{Append, Forwarded, Offer, PreVote, Request, SnapshotPiece, TransferLeader, Vote};
+        [Request, Offer, Forwarded, Append, Vote, PreVote, TransferLeader, SnapshotPiece]
             .into_iter()
             .find(|method| *method as u8 == byte)
     }

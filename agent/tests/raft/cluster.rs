@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use agent::backend::Backend;
+use agent::raft::Duties;
+use agent::raft::membership::Rules;
 use agent::raft::node::NotDone;
+use agent::rpc::directory::KnownServer;
 use server::request::{Consistency, ReadOptions};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
@@ -248,4 +252,53 @@ async fn servers_join_and_leave() {
     let others: Vec<usize> = (0..3).filter(|at| *at != leader).collect();
     put(&cluster.servers[others[0]].backend, "b", "1").await.unwrap();
     assert!(!voters(others[0]).contains(&own.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expected_servers_begin_one_cluster_and_later_ones_join_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut servers = Vec::new();
+    for number in 0..4 {
+        let data = on_disk(&folder.path().join(number.to_string()));
+        servers.push(TestServer::start(Uuid::new_v4(), &data).await);
+    }
+    let rules = Rules { stable_after: Duration::from_millis(300), ..Rules::default() };
+    let duties: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            let Backend::Local(local) = &server.backend else { panic!("a server answers itself") };
+            let duties = Duties::new(local.clone(), 3, rules.clone());
+            tokio::spawn(async move { duties.run().await })
+        })
+        .collect();
+    let gossip = |count: usize| {
+        let known: Vec<_> = servers[..count].iter().map(|it| KnownServer { expect: 3, ..it.as_known() }).collect();
+        for server in &servers {
+            server.directory.update_from_gossip(known.clone());
+        }
+    };
+    gossip(2);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!servers[0].raft.is_initialized().await.unwrap(), "two of three must wait");
+    let begun = Instant::now();
+    gossip(3);
+    put(&servers[2].backend, "a", "1").await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
+    assert_eq!(servers[0].raft.configuration().servers.len(), 3);
+    gossip(4);
+    let deadline = Instant::now() + PATIENCE;
+    while servers[3].raft.configuration().servers.iter().filter(|server| server.voter).count() < 4 {
+        assert!(Instant::now() < deadline, "the fourth does not become a voter");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The leader leaves in good order: writes go on at once.
+    let at = servers.iter().position(|server| server.raft.leadership().borrow().is_local).unwrap();
+    let Backend::Local(leader) = &servers[at].backend else { panic!("a server answers itself") };
+    leader.leave().await.unwrap();
+    let other = (at + 1) % 4;
+    put(&servers[other].backend, "b", "1").await.unwrap();
+    assert_eq!(servers[other].raft.configuration().servers.len(), 3);
+    for task in duties {
+        task.abort();
+    }
 }

@@ -14,6 +14,9 @@ pub mod record;
 pub mod recovery;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 /// Bytes after which the next segment is begun.
