@@ -166,7 +166,7 @@ fn dead_member(
         .count();
     let helps = tolerance(voters - dead_voters, alive) > tolerance(voters, alive);
     // Living voters make up a majority of what remains, and a minority goes at most.
-    let is_safe = dead_voters <= voters.saturating_sub(1) / 2 && voters - 1 >= rules.voters_min.max(1);
+    let is_safe = dead_voters <= voters.saturating_sub(1) / 2 && voters > rules.voters_min.max(1);
     dead.into_iter()
         .filter(|(member, time)| !member.is_voter || (is_safe && (helps || *time >= rules.forgotten_after)))
         .map(|(member, _)| member.id.clone())
