@@ -107,7 +107,7 @@ impl ServerParts {
             Ok(Ok(_)) => tracing::info!(target: "agent::server", "left the Raft configuration"),
             Ok(Err(error)) => tracing::warn!(target: "agent::server", %error, "could not leave the Raft configuration"),
             Err(_) => {
-                tracing::warn!(target: "agent::server", "no leader removed this server from the Raft configuration in time")
+                tracing::warn!(target: "agent::server", "no leader removed this server from the Raft configuration in time");
             }
         }
     }
