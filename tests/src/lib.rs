@@ -6,6 +6,7 @@
 mod address;
 mod agent;
 pub mod conformance;
+pub mod dns;
 pub mod http;
 mod program;
 mod wait;
