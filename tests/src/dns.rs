@@ -1,11 +1,15 @@
-//! A DNS client for tests: requests over UDP and TCP, and answers as text.
+//! A DNS client for tests: requests over UDP and TCP, and answers as text; and a server to stand in for others.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 /// Longest that an answer may take on a busy machine.
@@ -98,6 +102,108 @@ pub fn provoke(server: SocketAddr, packet: &[u8]) -> Result<Option<Vec<u8>>, Str
         Ok(None)
     };
     run().map_err(|error| format!("no answer to a good question after {packet:?}: {error}"))
+}
+
+/// A name server of others, over UDP and TCP, for as long as the value lives.
+pub struct Upstream {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What an upstream server says about a name and type: records as text (`name TTL TYPE data`), or `None` for no such name.
+pub type Respond = fn(&str, &str) -> Option<Vec<String>>;
+
+impl Upstream {
+    /// Starts a server.
+    ///
+    /// # Panics
+    /// When no port is free.
+    #[must_use]
+    pub fn start(respond: Respond) -> Self {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = tcp.local_addr().expect("bound");
+        let udp = UdpSocket::bind(address).expect("the same port for UDP");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stop_udp, stop_tcp) = (Arc::clone(&stop), Arc::clone(&stop));
+        let datagrams = move || {
+            let mut buffer = [0; 4096];
+            while let Ok((length, from)) = udp.recv_from(&mut buffer) {
+                if stop_udp.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Some(answer) = upstream_answer(&buffer[..length], respond) {
+                    let _ = udp.send_to(&answer, from);
+                }
+            }
+        };
+        let streams = move || {
+            for stream in tcp.incoming().map_while(Result::ok) {
+                if stop_tcp.load(Ordering::Relaxed) {
+                    return;
+                }
+                let _ = answer_stream(stream, respond);
+            }
+        };
+        Self { address, stop, threads: vec![std::thread::spawn(datagrams), std::thread::spawn(streams)] }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes both threads up.
+        let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.send_to(&[0], self.address));
+        let _ = TcpStream::connect(self.address);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer_stream(mut stream: TcpStream, respond: Respond) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut request = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut request)?;
+    let answer = upstream_answer(&request, respond).unwrap_or_default();
+    let length = u16::try_from(answer.len()).map_err(std::io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), &answer[..]].concat())
+}
+
+fn upstream_answer(request: &[u8], respond: Respond) -> Option<Vec<u8>> {
+    let request = Message::from_vec(request).ok()?;
+    let query = request.queries.first()?;
+    let mut answer = Message::response(request.metadata.id, OpCode::Query);
+    answer.metadata.recursion_desired = true;
+    answer.metadata.recursion_available = true;
+    answer.add_query(query.clone());
+    match respond(&query.name().to_string(), &query.query_type().to_string()) {
+        Some(records) => {
+            answer.add_answers(records.iter().filter_map(|text| read_record(text)));
+        }
+        None => answer.metadata.response_code = ResponseCode::NXDomain,
+    }
+    answer.to_vec().ok()
+}
+
+fn read_record(text: &str) -> Option<Record> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [name, ttl, record_type, data] = words[..] else { return None };
+    let data = match record_type {
+        "A" => RData::A(data.parse().ok()?),
+        "AAAA" => RData::AAAA(data.parse().ok()?),
+        "CNAME" => RData::CNAME(CNAME(Name::from_ascii(data).ok()?)),
+        _ => return None,
+    };
+    Some(Record::from_rdata(Name::from_ascii(name).ok()?, ttl.parse().ok()?, data))
 }
 
 fn connect_udp(server: SocketAddr) -> std::io::Result<UdpSocket> {

@@ -28,3 +28,9 @@ pub const LOOKUP_WAIT: Duration = Duration::from_secs(4);
 
 /// Pause after the system refused to accept a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest chain of aliases that is followed for one answer.
+pub const ALIASES_MAX: usize = 5;
+
+/// Most SRV targets outside the catalog that are resolved for one answer.
+pub const TARGETS_MAX: usize = 16;

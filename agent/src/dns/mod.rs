@@ -2,6 +2,7 @@
 //!
 //! A packet is read, planned and packed by the crate; rows come through the [`Backend`](crate::backend::Backend).
 
+mod alias;
 mod bind;
 mod limits;
 mod recursor;

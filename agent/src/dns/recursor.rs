@@ -32,6 +32,12 @@ impl Recursors {
         Self { servers, wait }
     }
 
+    /// Whether there is nobody to ask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty()
+    }
+
     /// Asks one server after the other. A failure or refusal counts as no answer; `None` when nobody had one.
     pub async fn ask(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
         for server in &self.servers {

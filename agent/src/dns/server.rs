@@ -28,9 +28,9 @@ pub struct Freshness {
 /// Answers DNS packets.
 pub struct DnsServer {
     backend: Backend,
-    settings: Settings,
+    pub(super) settings: Settings,
     freshness: Freshness,
-    recursors: Recursors,
+    pub(super) recursors: Recursors,
     token: Token,
 }
 
@@ -58,7 +58,7 @@ impl DnsServer {
         let draft = match dns::plan(context) {
             Plan::Reply(draft) => draft,
             Plan::Lookup(lookup) => match self.look_up(context, &lookup).await {
-                Some(draft) => draft,
+                Some(draft) => self.follow_aliases(context, draft).await,
                 None => return Some(self.recurse(context, packet, transport).await),
             },
             Plan::Recurse => return Some(self.recurse(context, packet, transport).await),
@@ -67,7 +67,7 @@ impl DnsServer {
     }
 
     /// The answer from the catalog; `None` when recursors are to be asked.
-    async fn look_up(&self, context: Context<'_>, lookup: &Lookup) -> Option<Draft> {
+    pub(super) async fn look_up(&self, context: Context<'_>, lookup: &Lookup) -> Option<Draft> {
         let datacenter = &lookup.datacenter;
         let draft = match &lookup.target {
             Target::Service { service, tag } => {

@@ -103,6 +103,7 @@ pub fn reverse(context: Context<'_>, nodes: &[&Node], services: &[&NodeService])
 
 /// The zone as names of one datacenter see it.
 struct Zone<'a> {
+    asked: &'a Name,
     domain: &'a Name,
     datacenter: &'a str,
     preference: Preference,
@@ -117,6 +118,7 @@ impl<'a> Zone<'a> {
         let record_type = context.question.record_type;
         let is_remote = !datacenter.is_empty();
         Self {
+            asked: &context.question.name,
             domain: &settings.domain,
             datacenter: if is_remote { datacenter } else { &settings.datacenter },
             preference: Preference::new(record_type, is_remote && settings.translate_wan_addresses),
@@ -179,10 +181,16 @@ fn add_addresses(zone: &Zone<'_>, rows: &[&CheckServiceNode], ttl: u32, draft: &
     }
 }
 
+/// The address of an instance, else of its node. A service whose address is the very name asked for would be an alias of
+/// itself, and is taken to be at its node.
 fn instance_address(zone: &Zone<'_>, row: &CheckServiceNode) -> Option<Address> {
+    let node = || Address::read(zone.preference.of_node(&row.node));
     match zone.preference.of_service(&row.service) {
-        "" => Address::read(zone.preference.of_node(&row.node)),
-        address => Address::read(address),
+        "" => node(),
+        address => match Address::read(address) {
+            Some(Address::Host(name)) if name.is_same(zone.asked) => node(),
+            address => address,
+        },
     }
 }
 

@@ -21,7 +21,7 @@ mod writer;
 
 pub use draft::{Data, Draft, Group, Owner, Rcode, Record};
 pub use name::{Name, WrongName};
-pub use pack::{Transport, pack};
+pub use pack::{Transport, pack, request};
 pub use plan::{Lookup, Plan, Target, plan};
 pub use question::{ClientSubnet, Edns, Question, RecordType, Rejected};
 pub use settings::{ServiceTtls, Settings, Soa};

@@ -55,6 +55,12 @@ impl Name {
         Self(self.0.to_ascii_lowercase().into())
     }
 
+    /// Whether both are the same name, whatever the case of their letters.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+
     /// The labels from left to right.
     pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.0[..];

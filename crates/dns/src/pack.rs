@@ -10,6 +10,8 @@ use crate::question::Edns;
 use crate::writer::{Full, Writer};
 use crate::{Question, Settings};
 
+const RECURSION_DESIRED: u8 = 1;
+
 /// How the answer travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -45,6 +47,12 @@ pub fn pack(question: &Question, draft: &Draft, settings: &Settings, transport: 
     best.or_else(|| packer.build(&groups[..one], false, is_cut && settings.enable_truncate).ok())
         .or_else(|| packer.build(&[], false, true).ok())
         .unwrap_or_default()
+}
+
+/// The packet that asks a question of another server, with recursion wanted and without an OPT record.
+#[must_use]
+pub fn request(question: &Question) -> Vec<u8> {
+    Writer::new(question, UDP_BYTES_PLAIN, false).finish([RECURSION_DESIRED, 0], [0; 3], &[])
 }
 
 /// Largest message that the client takes.
