@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -52,31 +53,27 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Bind
 }
 
 /// Serves the API on all sockets until `stop` is cancelled, then lets requests in progress finish for a moment.
+///
+/// # Errors
+/// When a socket cannot be handed to the runtime.
 pub async fn serve(
     state: Arc<HttpState>,
     listeners: Vec<std::net::TcpListener>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let server = Server {
-        connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-        clients: Arc::new(Clients { open: Mutex::default(), max: state.limits.connections_per_client_max }),
-        router: Router::new().fallback(routes::answer).with_state(state),
-        tasks: TaskTracker::new(),
-        stop: stop.clone(),
-        cut: CancellationToken::new(),
-    };
-    for listener in listeners {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        server.tasks.spawn(server.clone().accept_all(listener));
-    }
-    stop.cancelled().await;
-    server.tasks.close();
-    if tokio::time::timeout(STOP_WAIT, server.tasks.wait()).await.is_err() {
-        server.cut.cancel();
-        server.tasks.wait().await;
-    }
-    Ok(())
+    let connections_per_client_max = state.limits.connections_per_client_max;
+    let router = Router::new().fallback(routes::answer).with_state(state);
+    let waits = Waits { head: HEAD_WAIT, stop: STOP_WAIT };
+    Server::new(router, connections_per_client_max, waits, stop).run(listeners).await
+}
+
+/// How long the server waits for others.
+#[derive(Clone, Copy)]
+struct Waits {
+    /// For a request head.
+    head: Duration,
+    /// For requests in progress, once told to stop.
+    stop: Duration,
 }
 
 #[derive(Clone)]
@@ -84,6 +81,7 @@ struct Server {
     router: Router,
     connections: Arc<Semaphore>,
     clients: Arc<Clients>,
+    waits: Waits,
     tasks: TaskTracker,
     /// Accept no more, finish what is in progress.
     stop: CancellationToken,
@@ -92,6 +90,33 @@ struct Server {
 }
 
 impl Server {
+    fn new(router: Router, connections_per_client_max: usize, waits: Waits, stop: CancellationToken) -> Self {
+        Self {
+            router,
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            clients: Arc::new(Clients { open: Mutex::default(), max: connections_per_client_max }),
+            waits,
+            tasks: TaskTracker::new(),
+            stop,
+            cut: CancellationToken::new(),
+        }
+    }
+
+    async fn run(self, listeners: Vec<std::net::TcpListener>) -> io::Result<()> {
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            self.tasks.spawn(self.clone().accept_all(listener));
+        }
+        self.stop.cancelled().await;
+        self.tasks.close();
+        if tokio::time::timeout(self.waits.stop, self.tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+        Ok(())
+    }
+
     async fn accept_all(self, listener: TcpListener) {
         loop {
             let permit = tokio::select! {
@@ -105,7 +130,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    self.tasks.spawn(self.clone().run(stream, peer, permit));
+                    self.tasks.spawn(self.clone().attend(stream, peer, permit));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an HTTP connection");
@@ -115,7 +140,7 @@ impl Server {
         }
     }
 
-    async fn run(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    async fn attend(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         let Some(_seat) = self.clients.take_seat(peer.ip()) else {
             refuse(stream).await;
             return;
@@ -126,33 +151,34 @@ impl Server {
         }
         tokio::select! {
             () = self.cut.cancelled() => {}
-            () = serve_connection(stream, peer, self.router, self.stop.clone()) => {}
+            () = self.converse(stream, peer) => {}
         }
     }
-}
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut router = router.clone();
-        router.call(request.map(Body::new))
-    });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let result = tokio::select! {
-        result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => result,
-        () = stop.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
-            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+    async fn converse(&self, stream: TcpStream, peer: SocketAddr) {
+        let router = self.router.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut router = router.clone();
+            router.call(request.map(Body::new))
+        });
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.waits.head)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let result = tokio::select! {
+            result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => result,
+            () = self.stop.cancelled() => {
+                Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, %peer, "HTTP connection ended");
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, %peer, "HTTP connection ended");
+        close(connection.into_parts().io.into_inner()).await;
     }
-    close(connection.into_parts().io.into_inner()).await;
 }
 
 /// Closes so that the last answer arrives. Closing while bytes of the client are still unread would reset the
@@ -179,7 +205,7 @@ async fn refuse(mut stream: TcpStream) {
         Your IP is issuing too many concurrent connections, please rate limit your calls\n";
     // The client may be gone already, and nobody else wants to know.
     let _ = stream.write_all(ANSWER).await;
-    let _ = stream.shutdown().await;
+    close(stream).await;
 }
 
 /// Open connections by client address; `max` 0 is no limit.
@@ -219,26 +245,5 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_in_use_is_named() {
-        let first = bind(&["127.0.0.1:0".parse().expect("an address")]).expect("a free port");
-        let address = first[0].local_addr().expect("bound");
-        let error = bind(&[address]).expect_err("taken");
-        assert!(error.to_string().starts_with(&format!("cannot listen for HTTP on {address}: ")), "{error}");
-    }
-
-    #[test]
-    fn seats_are_given_back() {
-        let clients = Arc::new(Clients { open: Mutex::default(), max: 2 });
-        let address = IpAddr::from([127, 0, 0, 1]);
-        let first = clients.take_seat(address).expect("free");
-        let _second = clients.take_seat(address).expect("free");
-        assert!(clients.take_seat(address).is_none());
-        assert!(clients.take_seat(IpAddr::from([127, 0, 0, 2])).is_some());
-        drop(first);
-        assert!(clients.take_seat(address).is_some());
-    }
-}
+#[path = "listener_tests.rs"]
+mod tests;
