@@ -186,7 +186,8 @@ impl Server {
 async fn close(mut stream: TcpStream) {
     let unread = async {
         stream.shutdown().await?;
-        let mut discarded = [0; 8192];
+        // On the heap, so that open connections do not carry it about.
+        let mut discarded = vec![0; 8192];
         let mut total = 0;
         while total < LINGER_BYTES_MAX {
             match stream.read(&mut discarded).await? {

@@ -25,7 +25,8 @@ use std::fmt::Write as _;
 /// A file.
 #[derive(Debug, Default)]
 pub struct Script {
-    /// Lines that start with `@` before the first request: arguments for the agent.
+    /// Lines that start with `@` before the first request: arguments for the server, which start with `-`, and
+    /// `through a client`, which sends the requests to a client agent that joined the server.
     pub arguments: Vec<String>,
     /// The cases in order.
     pub cases: Vec<Case>,

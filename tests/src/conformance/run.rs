@@ -15,6 +15,8 @@ use crate::{Agent, Program, eventually};
 use super::case::{Case, Expected, Outcome, Script, Send};
 use super::normal::Names;
 
+/// The line that puts a client agent between the story and the server.
+const THROUGH_CLIENT: &str = "through a client";
 /// Stories told at the same time.
 const THREADS: usize = 4;
 /// How long a blocking query is left to settle on the server before the change that must wake it.
@@ -78,10 +80,18 @@ fn run_file(program: &Program, file: &Path, update: bool) -> (usize, Vec<String>
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut script = Script::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut arguments = vec!["-node=n1"];
-    arguments.extend(script.arguments.iter().map(String::as_str));
-    let agent = Agent::server(program, &arguments);
-    wait_until_registered(&agent);
-    let mut story = Story { agent: &agent, names: Names::default(), variables: HashMap::new() };
+    arguments.extend(script.arguments.iter().map(String::as_str).filter(|argument| argument.starts_with('-')));
+    let server = Agent::server(program, &arguments);
+    wait_until_registered(&server, "n1");
+    let client = script.arguments.iter().any(|argument| argument == THROUGH_CLIENT).then(|| {
+        let join = format!("-retry-join={}", server.address());
+        let client = Agent::start(program, &["-node=c1", &join]);
+        client.wait_for_leader();
+        wait_until_registered(&server, "c1");
+        client
+    });
+    let agent = client.as_ref().unwrap_or(&server);
+    let mut story = Story { agent, server: &server, names: Names::default(), variables: HashMap::new() };
     story.variables.insert("ip", agent.address().to_string());
     let mut failures = Vec::new();
     for case in &mut script.cases {
@@ -111,21 +121,18 @@ fn run_file(program: &Program, file: &Path, update: bool) -> (usize, Vec<String>
     (count, failures)
 }
 
-/// A server registers itself in two steps; stories start after the second.
-fn wait_until_registered(agent: &Agent) {
-    eventually("the registration of the server's own node", REGISTER_PATIENCE, || {
-        let response = agent.request("GET", "/v1/catalog/node/n1", b"")?;
-        let node = response.json();
-        if node["Node"]["Meta"].is_object() && node["Services"]["consul"].is_object() {
-            Ok(())
-        } else {
-            Err(response.text())
-        }
+/// An agent is registered in two steps; stories start after the second.
+fn wait_until_registered(server: &Agent, name: &str) {
+    eventually("the registration of the agent's own node", REGISTER_PATIENCE, || {
+        let response = server.request("GET", &format!("/v1/catalog/node/{name}"), b"")?;
+        if response.json()["Node"]["Meta"].is_object() { Ok(()) } else { Err(response.text()) }
     });
 }
 
 struct Story<'a> {
+    /// Who is asked.
     agent: &'a Agent,
+    server: &'a Agent,
     names: Names,
     /// Values of `$name` in requests.
     variables: HashMap<&'static str, String>,
@@ -139,7 +146,7 @@ struct Told {
 
 impl Story<'_> {
     fn tell(&mut self, case: &Case) -> Told {
-        let ip = self.agent.address().to_string();
+        let ip = self.server.address().to_string();
         let address = self.agent.address().port(8500);
         let start = Instant::now();
         let result = match &case.meanwhile {
