@@ -96,7 +96,7 @@ async fn end(parts: &Parts, config: &Config, ending: Ending) {
         Ending::Leave => {
             tracing::info!(target: "agent::agent", "Gracefully shutting down agent...");
             if let Some(server) = &parts.server {
-                server.leave_raft(config).await;
+                server.leave_raft().await;
             }
             parts.lan.leave(LEAVE_TIMEOUT).await;
             if parts.server.is_some() && parts.lan.members().len() > 1 {

@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Config;
-use model::{NodeId, NodeName, ServerId};
-use server::request::{Action, Cluster, Request};
-use tokio::time::timeout;
+use model::{NodeId, NodeName};
 use uuid::Uuid;
 
 use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::leader::{self, Duties};
-use crate::raft::node::{NewServer, RaftNode};
 use crate::raft::settings::RaftSettings;
+use crate::raft::{self, node::RaftNode};
 use crate::rpc::directory::Directory;
 use crate::rpc::listener::Listener;
 use crate::rpc::local::{LocalServer, Service};
@@ -26,7 +24,6 @@ pub struct ServerParts {
     raft: RaftNode,
     local: Arc<LocalServer>,
     listener: Listener,
-    itself: NewServer,
 }
 
 impl ServerParts {
@@ -44,14 +41,14 @@ impl ServerParts {
             multiplier: config.performance.raft_multiplier,
             snapshot_threshold: config.raft_snapshot_threshold,
             trailing_logs: config.raft_trailing_logs,
-            ..RaftSettings::new(id, name.clone(), address, config.data_dir.clone())
+            ..RaftSettings::new(id, name, address, config.data_dir.clone())
         };
         let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), connections.clone()).await?;
         let local =
             Arc::new(LocalServer::new(config.datacenter.clone(), raft.clone(), connections.clone(), directory.clone()));
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
         let listener = Listener::start(bind, id, Service(local.clone())).await?;
-        Ok(Self { raft, local, listener, itself: NewServer { id, name, address } })
+        Ok(Self { raft, local, listener })
     }
 
     /// The door of this server.
@@ -67,7 +64,7 @@ impl ServerParts {
     }
 
     /// Starts membership and the duties of a leader.
-    pub(crate) fn spawn_duties(&self, tasks: &Tasks, lan: &Pool, directory: &Directory, config: &Config) {
+    pub(crate) fn spawn_duties(&self, tasks: &Tasks, lan: &Pool, config: &Config) {
         let duties = Duties {
             raft: self.raft.clone(),
             backend: self.backend(),
@@ -76,17 +73,9 @@ impl ServerParts {
             datacenter: config.datacenter.clone(),
         };
         tasks.spawn(leader::run(Arc::new(duties)));
-        let (raft, itself) = (self.raft.clone(), self.itself.clone());
         let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };
-        let _ = directory;
-        tasks.spawn(async move {
-            if expect == 1
-                && matches!(raft.is_initialized().await, Ok(false))
-                && let Err(error) = raft.bootstrap(&[itself]).await
-            {
-                tracing::error!(target: "agent::server", %error, "failed to bootstrap");
-            }
-        });
+        let membership = raft::duties::Duties::new(self.local.clone(), expect, raft::membership::Rules::default());
+        tasks.spawn(async move { membership.run().await });
         let (raft, stop) = (self.raft.clone(), tasks.stop.clone());
         tasks.spawn_vital(async move {
             let stopped = stop.run_until_cancelled(raft.stopped()).await;
@@ -95,20 +84,9 @@ impl ServerParts {
     }
 
     /// Leaves the Raft configuration, so that the others need no longer count on this server.
-    pub(crate) async fn leave_raft(&self, config: &Config) {
-        if self.raft.configuration().servers.len() < 2 {
-            return;
-        }
-        let remove = Cluster::RemovePeer { id: ServerId::new(self.itself.id.to_string()), address: String::new() };
-        let request =
-            Request { datacenter: String::new(), token: model::Token::default(), action: Action::Cluster(remove) };
-        self.raft.handover().await;
-        match timeout(config.performance.rpc_hold_timeout, self.local.call(request)).await {
-            Ok(Ok(_)) => tracing::info!(target: "agent::server", "left the Raft configuration"),
-            Ok(Err(error)) => tracing::warn!(target: "agent::server", %error, "could not leave the Raft configuration"),
-            Err(_) => {
-                tracing::warn!(target: "agent::server", "no leader removed this server from the Raft configuration in time");
-            }
+    pub(crate) async fn leave_raft(&self) {
+        if let Err(error) = self.local.leave().await {
+            tracing::warn!(target: "agent::server", %error, "could not leave the Raft configuration");
         }
     }
 

@@ -117,7 +117,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let lan = start_gossip(&config, &id).await?;
     follow_servers(&tasks, &lan, &directory, &config.datacenter);
     if let Some(server) = &server {
-        server.spawn_duties(&tasks, &lan, &directory, &config);
+        server.spawn_duties(&tasks, &lan, &config);
     }
     let local = start_registrations(&config, &id, &tasks, &lan, &backend).await?;
     let facts = agent_info::facts(&config, &local, &lan, server.as_ref().map(ServerParts::raft), orders);
