@@ -58,8 +58,7 @@ impl DnsServer {
     async fn resolve_once(&self, context: Context<'_>, name: &Name) -> Vec<Record> {
         let asked = context.question.record_type;
         let is_family = matches!(asked, RecordType::A | RecordType::Aaaa);
-        let question =
-            |record_type| Question { name: name.clone(), record_type, edns: None, ..context.question.clone() };
+        let question = |record_type| Question { name: name.clone(), record_type, ..context.question.clone() };
         let inside = question(if is_family { asked } else { RecordType::Any });
         let context = Context { question: &inside, ..context };
         let draft = match dns::plan(context) {

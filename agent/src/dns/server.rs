@@ -54,16 +54,17 @@ impl DnsServer {
             Err(Rejected::Silence) => return None,
             Err(Rejected::Reply(header)) => return Some(header.to_vec()),
         };
-        let context = Context { question: &question, settings: &self.settings, unix_seconds: unix_seconds() };
+        let context =
+            Context { question: &question, settings: &self.settings, transport, unix_seconds: unix_seconds() };
         let draft = match dns::plan(context) {
             Plan::Reply(draft) => draft,
             Plan::Lookup(lookup) => match self.look_up(context, &lookup).await {
                 Some(draft) => self.follow_aliases(context, draft).await,
-                None => return Some(self.recurse(context, packet, transport).await),
+                None => return Some(self.recurse(context, packet).await),
             },
-            Plan::Recurse => return Some(self.recurse(context, packet, transport).await),
+            Plan::Recurse => return Some(self.recurse(context, packet).await),
         };
-        Some(dns::pack(&question, &draft, &self.settings, transport))
+        Some(dns::pack(context, &draft))
     }
 
     /// The answer from the catalog; `None` when recursors are to be asked.
@@ -155,8 +156,8 @@ impl DnsServer {
     }
 
     /// What recursors say; without any, a refusal or, for reverse names, a failure.
-    async fn recurse(&self, context: Context<'_>, packet: &[u8], transport: Transport) -> Vec<u8> {
-        if let Some(answer) = self.recursors.ask(packet, transport).await {
+    async fn recurse(&self, context: Context<'_>, packet: &[u8]) -> Vec<u8> {
+        if let Some(answer) = self.recursors.ask(packet, context.transport).await {
             return answer;
         }
         let is_reverse = context.question.name.labels().last().is_some_and(|label| label.eq_ignore_ascii_case(b"arpa"));
@@ -165,7 +166,7 @@ impl DnsServer {
         } else {
             Draft::refused(context)
         };
-        dns::pack(context.question, &draft, &self.settings, transport)
+        dns::pack(context, &draft)
     }
 }
 

@@ -5,32 +5,41 @@ use std::net::IpAddr;
 
 use model::{CheckServiceNode, Node, NodeService};
 use rand::Rng;
-use rand::seq::SliceRandom;
 
 use crate::address::{Address, Preference};
 use crate::draft::{Data, Draft, Group, Owner, Rcode, Record, soa};
 use crate::limits::NAME_SERVERS_MAX;
+use crate::pack::answers_wanted;
 use crate::question::RecordType;
 use crate::{Context, Name};
 
-/// The answer about a service, from all its instances: the healthy ones in random order. `datacenter` is that of the
-/// lookup, empty for the agent's own.
+/// The answer about a service, from all its instances: healthy ones in random order, not many more than fit the client.
+/// `datacenter` is that of the lookup, empty for the agent's own.
 #[must_use]
 pub fn service(context: Context<'_>, datacenter: &str, rows: &[CheckServiceNode], rng: &mut impl Rng) -> Draft {
     let settings = context.settings;
-    let mut rows: Vec<&CheckServiceNode> = rows.iter().filter(|row| is_usable(row, settings.only_passing)).collect();
-    let Some(first) = rows.first() else { return Draft::no_such_name(context) };
+    let mut rows = shuffled(rows, rng).filter(|row| is_usable(row, settings.only_passing)).peekable();
+    let Some(first) = rows.peek() else { return Draft::no_such_name(context) };
     let ttl = settings.service_ttls.get(&first.service.service);
-    rows.shuffle(rng);
     let zone = Zone::new(context, datacenter);
     let mut draft = Draft::empty(context, Rcode::NoError);
     draft.is_limited = true;
     if context.question.record_type == RecordType::Srv {
-        draft.groups = srv_groups(&zone, &rows, ttl);
+        draft.groups = srv_groups(&zone, rows, ttl);
     } else {
-        add_addresses(&zone, &rows, ttl, &mut draft);
+        add_addresses(&zone, rows, ttl, &mut draft);
     }
     draft.with_soa(context)
+}
+
+/// The rows in random order, shuffled only as far as they are taken.
+fn shuffled<'r>(rows: &'r [CheckServiceNode], rng: &mut impl Rng) -> impl Iterator<Item = &'r CheckServiceNode> {
+    let mut order: Vec<&CheckServiceNode> = rows.iter().collect();
+    (0..order.len()).map(move |at| {
+        let other = rng.random_range(at..order.len());
+        order.swap(at, other);
+        order[at]
+    })
 }
 
 /// The answer about a node; `None` when there is no such node.
@@ -62,11 +71,9 @@ pub fn node(context: Context<'_>, datacenter: &str, node: Option<&Node>) -> Draf
 /// The answer about name servers (`NS`, `SOA`), from the instances of the service `consul`.
 #[must_use]
 pub fn servers(context: Context<'_>, rows: &[CheckServiceNode], rng: &mut impl Rng) -> Draft {
-    let mut rows: Vec<&CheckServiceNode> = rows.iter().filter(|row| is_usable(row, false)).collect();
-    rows.shuffle(rng);
     let zone = Zone::new(context, "");
     let ttl = context.settings.node_ttl;
-    let groups = rows.iter().filter_map(|row| {
+    let groups = shuffled(rows, rng).filter(|row| is_usable(row, false)).filter_map(|row| {
         let name = zone.node_name(&row.node)?;
         let data = Address::read(zone.preference.of_node(&row.node)).and_then(|a| address_data(&a, RecordType::Any));
         let owner = Owner::Name(context.settings.domain.clone());
@@ -109,6 +116,7 @@ struct Zone<'a> {
     preference: Preference,
     has_meta: bool,
     address_limit: usize,
+    answers_wanted: usize,
     record_type: RecordType,
 }
 
@@ -124,6 +132,7 @@ impl<'a> Zone<'a> {
             preference: Preference::new(record_type, is_remote && settings.translate_wan_addresses),
             has_meta: settings.additional_node_meta,
             address_limit: if settings.a_record_limit == 0 { usize::MAX } else { settings.a_record_limit },
+            answers_wanted: answers_wanted(context),
             record_type,
         }
     }
@@ -157,7 +166,7 @@ fn is_usable(row: &CheckServiceNode, only_passing: bool) -> bool {
 }
 
 /// Addresses without duplicates; where no instance has one of the wanted family, the name of one host.
-fn add_addresses(zone: &Zone<'_>, rows: &[&CheckServiceNode], ttl: u32, draft: &mut Draft) {
+fn add_addresses<'r>(zone: &Zone<'_>, rows: impl Iterator<Item = &'r CheckServiceNode>, ttl: u32, draft: &mut Draft) {
     let mut seen = HashSet::new();
     let mut host = None;
     for row in rows {
@@ -168,7 +177,7 @@ fn add_addresses(zone: &Zone<'_>, rows: &[&CheckServiceNode], ttl: u32, draft: &
                     && seen.insert(ip)
                 {
                     draft.push(Owner::Question, ttl, data);
-                    if draft.groups.len() >= zone.address_limit {
+                    if draft.groups.len() >= zone.address_limit.min(zone.answers_wanted) {
                         return;
                     }
                 }
@@ -211,13 +220,13 @@ fn host_data(address: &Address) -> Option<Data> {
     }
 }
 
-fn srv_groups(zone: &Zone<'_>, rows: &[&CheckServiceNode], ttl: u32) -> Vec<Group> {
+fn srv_groups<'r>(zone: &Zone<'_>, rows: impl Iterator<Item = &'r CheckServiceNode>, ttl: u32) -> Vec<Group> {
     let mut seen = HashSet::new();
-    let distinct = rows.iter().filter(|row| {
+    let distinct = rows.filter(|row| {
         let service = &*row.service;
         seen.insert((&*row.node.node, service.address.as_str(), service.port))
     });
-    distinct.filter_map(|row| srv_group(zone, row, ttl)).collect()
+    distinct.filter_map(|row| srv_group(zone, row, ttl)).take(zone.answers_wanted).collect()
 }
 
 /// The SRV record of an instance, with the address of its target and the metadata of its node.

@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub question: &'a Question,
     /// The settings of the agent.
     pub settings: &'a Settings,
+    /// How the answer travels.
+    pub transport: Transport,
     /// Seconds since 1970, the serial number of the zone.
     pub unix_seconds: u32,
 }

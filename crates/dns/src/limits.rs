@@ -32,3 +32,6 @@ pub const REQUEST_RECORDS_MAX: u16 = 2;
 
 /// Most name servers in an answer.
 pub const NAME_SERVERS_MAX: usize = 3;
+
+/// Smallest record that answers about services: an IPv4 address with a pointer for its name.
+pub const RECORD_BYTES_MIN: usize = 16;

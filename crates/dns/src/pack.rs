@@ -5,10 +5,10 @@
 //! always says so.
 
 use crate::draft::{Draft, Group, Record};
-use crate::limits::{TCP_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN};
+use crate::limits::{RECORD_BYTES_MIN, TCP_BYTES_MAX, UDP_BYTES_MAX, UDP_BYTES_PLAIN};
 use crate::question::Edns;
 use crate::writer::{Full, Writer};
-use crate::{Question, Settings};
+use crate::{Context, Question, Settings};
 
 const RECURSION_DESIRED: u8 = 1;
 
@@ -23,11 +23,13 @@ pub enum Transport {
 
 /// Packs a draft.
 #[must_use]
-pub fn pack(question: &Question, draft: &Draft, settings: &Settings, transport: Transport) -> Vec<u8> {
+pub fn pack(context: Context<'_>, draft: &Draft) -> Vec<u8> {
+    let Context { question, settings, transport, .. } = context;
     let edns = question.edns.as_ref().filter(|_| draft.echoes_edns);
     let opt = edns.map(opt_record).unwrap_or_default();
     let bytes_max = bytes_max(question, transport);
-    let groups = &draft.groups[..answers_max(question, draft, settings, transport)];
+    let limit = if draft.is_limited { plain_answers_max(context) } else { usize::MAX };
+    let groups = &draft.groups[..draft.groups.len().min(limit)];
     let packer = Packer { question, draft, settings, opt: &opt, bytes_max };
     let is_cut = groups.len() < draft.groups.len();
     if let Ok(message) = packer.build(groups, true, is_cut && settings.enable_truncate) {
@@ -64,11 +66,17 @@ fn bytes_max(question: &Question, transport: Transport) -> usize {
     }
 }
 
-/// How many answers the configured limit leaves: it holds for datagrams of the smallest size.
-fn answers_max(question: &Question, draft: &Draft, settings: &Settings, transport: Transport) -> usize {
+/// The configured limit on the answers about a service: it holds for datagrams of the smallest size.
+fn plain_answers_max(context: Context<'_>) -> usize {
+    let Context { question, settings, transport, .. } = context;
     let is_small = transport == Transport::Udp && bytes_max(question, transport) == UDP_BYTES_PLAIN;
-    let limit = if draft.is_limited && is_small { settings.udp_answer_limit.max(1) } else { usize::MAX };
-    draft.groups.len().min(limit)
+    if is_small { settings.udp_answer_limit.max(1) } else { usize::MAX }
+}
+
+/// More answers than will be packed, whatever they are; one is always left over where some are left out.
+pub(crate) fn answers_wanted(context: Context<'_>) -> usize {
+    let fitting = bytes_max(context.question, context.transport) / RECORD_BYTES_MIN;
+    fitting.min(plain_answers_max(context)).saturating_add(1)
 }
 
 struct Packer<'a> {

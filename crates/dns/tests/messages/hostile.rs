@@ -14,8 +14,8 @@ fn respond(catalog: &Catalog, packet: &[u8], transport: Transport) -> Option<Vec
         Err(Rejected::Silence) => return None,
         Err(Rejected::Reply(header)) => return Some(header.to_vec()),
     };
-    let context = Context { question: &question, settings: &settings, unix_seconds: 1 };
-    Some(pack(&question, &catalog.draft(context, 1), &settings, transport))
+    let context = Context { question: &question, settings: &settings, transport, unix_seconds: 1 };
+    Some(pack(context, &catalog.draft(context, 1)))
 }
 
 fn code(packet: &[u8]) -> Option<u8> {

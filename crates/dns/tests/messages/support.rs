@@ -89,8 +89,8 @@ pub fn request(name: &str, record_type: RecordType, edns: Option<u16>) -> Vec<u8
 /// The bytes of the answer to a request.
 pub fn respond(catalog: &Catalog, settings: &Settings, packet: &[u8], transport: Transport, seed: u64) -> Vec<u8> {
     let question = Question::read(packet).expect("a question");
-    let context = Context { question: &question, settings, unix_seconds: 1_700_000_000 };
-    pack(&question, &catalog.draft(context, seed), settings, transport)
+    let context = Context { question: &question, settings, transport, unix_seconds: 1_700_000_000 };
+    pack(context, &catalog.draft(context, seed))
 }
 
 /// A message as text, the records of each section sorted.
