@@ -82,7 +82,8 @@ fn register_alive(view: &View, member: &AgentMember, datacenter: &str) -> Option
         service,
         check: Some(serf_check(&name, Status::Passing, ALIVE)),
         checks: Vec::new(),
-        skip_node_update: is_node_right,
+        // An agent may have told about its own, new node since this view was taken: that must not be overwritten.
+        skip_node_update: is_node_right || node.is_none(),
         node: name,
     }))
 }
