@@ -3,7 +3,8 @@
 //! `2026-11-22T13:33:37.892Z [INFO]  agent.server: message: key=value`. Targets are given without `agent.` in code.
 
 use std::fmt::{self, Write as _};
-use std::sync::OnceLock;
+use std::fs::File;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
@@ -11,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt as _};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -25,13 +27,17 @@ static LEVEL: OnceLock<LevelHandle> = OnceLock::new();
 #[error("unknown log level {0:?}; use trace, debug, info, warn or err")]
 pub struct UnknownLevel(pub String);
 
-/// Starts logging to standard output. Called once, before anything logs.
+/// Starts logging to standard output, and to the end of `file` where one is given. Called once, before anything logs.
 ///
 /// # Errors
 /// When `level` is not one of trace, debug, info, warn, err(or).
-pub fn start(level: &str, json: bool) -> Result<(), UnknownLevel> {
+pub fn start(level: &str, json: bool, file: Option<File>) -> Result<(), UnknownLevel> {
     let (filter, handle) = reload::Layer::new(targets(parse_level(level)?));
-    let layer = tracing_subscriber::fmt::layer().with_ansi(false);
+    let writer = match file {
+        Some(file) => BoxMakeWriter::new(std::io::stdout.and(Arc::new(file))),
+        None => BoxMakeWriter::new(std::io::stdout),
+    };
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in the same process (tests) keeps the first subscriber.
     let started = if json {
@@ -75,6 +81,14 @@ fn parse_level(text: &str) -> Result<LevelFilter, UnknownLevel> {
     }
 }
 
+/// The module path as Consul names its parts: `agent::dns` is `agent.dns`, the agent itself is `agent`.
+fn target(path: &str) -> String {
+    match path.trim_start_matches("agent::").replace("::", ".") {
+        part if part == "agent" => part,
+        part => format!("agent.{part}"),
+    }
+}
+
 struct Lines;
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -91,10 +105,10 @@ where
             Level::ERROR => "[ERROR]",
         };
         let time = humantime::format_rfc3339_millis(SystemTime::now());
-        let target = event.metadata().target().trim_start_matches("agent::").replace("::", ".");
+        let target = target(event.metadata().target());
         let mut line = Line::default();
         event.record(&mut line);
-        writeln!(out, "    {time} {level} agent.{target}: {}{}", line.message, line.fields)
+        writeln!(out, "    {time} {level} {target}: {}{}", line.message, line.fields)
     }
 }
 
@@ -120,6 +134,14 @@ impl Visit for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_named_as_consul_names_parts() {
+        assert_eq!(
+            (target("agent::dns::udp"), target("agent::agent"), target("openraft")),
+            ("agent.dns.udp".to_owned(), "agent".to_owned(), "agent.openraft".to_owned())
+        );
+    }
 
     #[test]
     fn levels_are_known_by_both_spellings() {

@@ -4,8 +4,21 @@ use config::schema::{Kind, Setting, settings};
 use config::{Format, Inputs, Loaded};
 
 use super::flags::{Flag, Parsed, Takes, parse as parse_flags};
-use super::frame::flag_list;
+use super::frame::{Command, Run, Shared, flag_list};
 use super::sources::{check_data_dir, host, read};
+use super::start::start;
+
+/// The row.
+pub const COMMAND: Command = Command {
+    name: "agent",
+    synopsis: "Runs a Consul agent",
+    usage: "[options]",
+    about: "Runs an agent until it gets SIGINT or SIGTERM, or `consul leave`. An agent is a client unless -server or -dev is\n\
+            given.",
+    flags: &[],
+    shared: Shared::Agent,
+    run: Run::Agent(start),
+};
 
 /// Flags that set no key.
 const OWN_FLAGS: &[Flag] = &[

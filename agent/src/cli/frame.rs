@@ -43,6 +43,8 @@ pub enum Run {
 pub enum Shared {
     /// None.
     None,
+    /// Those of `consul agent`, which come from the schema of the configuration.
+    Agent,
     /// How to reach the agent.
     Http,
     /// The same, and which datacenter to ask how.
@@ -140,7 +142,7 @@ impl Command {
     #[must_use]
     pub fn all_flags(&self) -> Vec<Flag> {
         let (http, server): (&[Flag], &[Flag]) = match self.shared {
-            Shared::None => (&[], &[]),
+            Shared::None | Shared::Agent => (&[], &[]),
             Shared::Http => (HTTP_FLAGS, &[]),
             Shared::HttpAndServer => (HTTP_FLAGS, SERVER_FLAGS),
         };
@@ -156,7 +158,10 @@ impl Command {
             help.push_str("\n\nSubcommands:\n");
             help.push_str(&command_list(children(all, self.name)));
         }
-        if self.shared != Shared::None {
+        if self.shared == Shared::Agent {
+            help.push_str("\n\nCommand Options\n\n");
+            help.push_str(&flag_list(&super::agent::flags()));
+        } else if self.shared != Shared::None {
             help.push_str("\n\nHTTP API Options\n\n");
             help.push_str(&flag_list(HTTP_FLAGS));
             if self.shared == Shared::HttpAndServer {

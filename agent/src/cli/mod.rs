@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 pub mod agent;
-mod agent_command;
 mod catalog;
 mod connect;
 pub mod flags;
@@ -20,6 +19,7 @@ pub mod output;
 mod reload;
 mod services;
 pub mod sources;
+pub mod start;
 mod validate;
 mod version;
 
@@ -27,7 +27,7 @@ use frame::Command;
 
 /// All commands.
 static COMMANDS: &[Command] = &[
-    agent_command::COMMAND,
+    agent::COMMAND,
     catalog::COMMAND,
     catalog::datacenters::COMMAND,
     catalog::nodes::COMMAND,
