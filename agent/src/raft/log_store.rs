@@ -40,7 +40,7 @@ struct Memory {
     tail_bytes: usize,
     /// Where entries are, from the first that is not purged; only those that are written.
     positions: VecDeque<Position>,
-    /// Index of the front of `positions`.
+    /// Index of the front of `positions`, and of the first entry of the log.
     positions_first: u64,
     keeps_all: bool,
 }
@@ -51,6 +51,10 @@ impl Memory {
     }
 
     fn push(&mut self, entry: Entry) {
+        if self.tail.is_empty() && self.positions.is_empty() {
+            // A log may begin anywhere, not only behind what was purged.
+            self.positions_first = entry.log_id.index;
+        }
         self.last = Some(entry.log_id);
         self.tail_bytes += entry_size(&entry);
         self.tail.push_back(entry);
@@ -221,7 +225,7 @@ impl LogStore {
     fn plan(&self, range: &impl RangeBounds<u64>, bytes_max: usize) -> (Vec<(u64, Position)>, Vec<Entry>) {
         let memory = lock(&self.memory);
         let (start, end) = bounds(range);
-        let start = start.max(memory.marks.first());
+        let start = start.max(memory.positions_first);
         let end = end.min(memory.last.next_index());
         let tail_first = memory.tail_first();
         let (mut cold, mut warm, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -326,6 +330,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
         let from = last.next_index();
+        if from >= lock(&self.memory).last.next_index() {
+            return Ok(());
+        }
         if self.disk.is_some() {
             // Waits, so that no position of a truncated entry comes after the truncation.
             let (sender, done) = oneshot::channel();

@@ -12,6 +12,8 @@ pub mod report;
 pub mod settings;
 pub mod snapshot;
 pub mod state_machine;
+#[cfg(test)]
+mod suite;
 pub mod types;
 pub mod wal;
 
