@@ -113,7 +113,7 @@ async fn send(
     // Ends with the response's body, or when that is dropped.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::trace!(target: "agent.checks", %error, "the connection of an HTTP check ended badly");
+            tracing::trace!(target: "agent::checks", %error, "the connection of an HTTP check ended badly");
         }
     });
     sender.send_request(request).await.map_err(|error| error.to_string())

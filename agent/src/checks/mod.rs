@@ -86,7 +86,7 @@ impl Runner {
             Ok(Probe::Script(args, timing)) => self.spawn(id, Action::Script(args), timing, output_max),
             Ok(Probe::Alias { service, .. }) => self.spawn_alias(id, service),
             Err(error) => {
-                tracing::warn!(target: "agent.checks", check = %id, %error, "a check cannot be run");
+                tracing::warn!(target: "agent::checks", check = %id, %error, "a check cannot be run");
                 return self.stop(id);
             }
         };
@@ -193,7 +193,7 @@ impl Runner {
         }
         if let Some(local) = self.local.upgrade() {
             for (id, text) in lapsed {
-                tracing::warn!(target: "agent.checks", check = %id, "missed its TTL, is now critical");
+                tracing::warn!(target: "agent::checks", check = %id, "missed its TTL, is now critical");
                 local.set_result(&id, Status::Critical, &text);
             }
         }

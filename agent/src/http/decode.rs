@@ -40,8 +40,10 @@ pub struct Field {
 /// What to do with names that are not fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// Refuse the request.
+    /// Refuse the request; `Namespace` with a hint that it exists elsewhere.
     Refuse,
+    /// Refuse the request.
+    RefusePlainly,
     /// Leave them out.
     Drop,
 }
@@ -153,7 +155,9 @@ impl Place {
                 match shape.unknown {
                     Unknown::Drop => continue,
                     Unknown::Refuse if name == "Namespace" => return Err(DecodeError::Namespace),
-                    Unknown::Refuse => return Err(DecodeError::UnknownField(name.into_owned())),
+                    Unknown::Refuse | Unknown::RefusePlainly => {
+                        return Err(DecodeError::UnknownField(name.into_owned()));
+                    }
                 }
             };
             if let Some(value) = self.field(value, shape, field)? {

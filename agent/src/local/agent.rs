@@ -308,7 +308,7 @@ impl LocalAgent {
         };
         match self.with_registry_mut(|registry| registry.set_result(id, status, output, delay, Instant::now())) {
             Some(Change::Status) => {
-                tracing::info!(target: "agent", check = %id, %status, "Check changed its status");
+                tracing::info!(target: "agent::agent", check = %id, %status, "Check changed its status");
                 self.notify();
             }
             Some(Change::Output) => self.notify(),
@@ -321,9 +321,9 @@ impl LocalAgent {
         loop {
             tokio::time::sleep(REAP_INTERVAL).await;
             for service in self.with_registry(|registry| registry.critical_for_too_long(Instant::now())) {
-                tracing::info!(target: "agent", %service, "deregistering a service that stayed critical for too long");
+                tracing::info!(target: "agent::agent", %service, "deregistering a service that stayed critical for too long");
                 if let Err(error) = self.deregister_service(&service).await {
-                    tracing::error!(target: "agent", %service, %error, "failed to deregister a critical service");
+                    tracing::error!(target: "agent::agent", %service, %error, "failed to deregister a critical service");
                 }
             }
         }

@@ -112,7 +112,7 @@ impl LocalAgent {
         for (id, spec, source) in restored {
             match self.allow_script(&spec, source) {
                 Ok(()) => self.start_check(&id, &spec, now),
-                Err(error) => tracing::warn!(target: "agent.local", check = %id, %error, "a kept check is not run"),
+                Err(error) => tracing::warn!(target: "agent::local", check = %id, %error, "a kept check is not run"),
             }
         }
     }
@@ -136,7 +136,7 @@ fn restore(kept: Kept, wall_clock: SystemTime, now: Instant) -> Registry {
         let mut check = entry.check;
         let id = check.check_id.clone();
         if !check.service_id.is_empty() && !registry.services().contains_key(&check.service_id) {
-            tracing::warn!(target: "agent.local", check = %id, service = %check.service_id, "a kept check has no service");
+            tracing::warn!(target: "agent::local", check = %id, service = %check.service_id, "a kept check has no service");
             continue;
         }
         "critical".clone_into(&mut check.status);

@@ -268,15 +268,15 @@ fn settle_name(path: &Path, expected: &str) {
         return;
     }
     if let Err(error) = fs::rename(path, path.with_file_name(expected)) {
-        tracing::warn!(target: "agent.local", ?path, %error, "cannot rename a kept registration");
+        tracing::warn!(target: "agent::local", ?path, %error, "cannot rename a kept registration");
     }
 }
 
 fn move_aside(path: &Path, reason: &str) {
     let aside = with_suffix(path, CORRUPT);
     match fs::rename(path, &aside) {
-        Ok(()) => tracing::error!(target: "agent.local", ?path, ?aside, reason, "unreadable registration moved aside"),
-        Err(error) => tracing::error!(target: "agent.local", ?path, reason, %error, "unreadable registration ignored"),
+        Ok(()) => tracing::error!(target: "agent::local", ?path, ?aside, reason, "unreadable registration moved aside"),
+        Err(error) => tracing::error!(target: "agent::local", ?path, reason, %error, "unreadable registration ignored"),
     }
 }
 

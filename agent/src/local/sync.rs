@@ -65,9 +65,9 @@ where
 fn log_failure(failures: u32, full: bool, error: &RequestError, wait: Duration) {
     let retry_in_ms = wait.as_millis();
     if failures < 4 {
-        tracing::debug!(target: "agent.anti_entropy", full, %error, retry_in_ms, "failed to sync");
+        tracing::debug!(target: "agent::anti_entropy", full, %error, retry_in_ms, "failed to sync");
     } else {
-        tracing::warn!(target: "agent.anti_entropy", full, %error, retry_in_ms, "failed to sync remote state");
+        tracing::warn!(target: "agent::anti_entropy", full, %error, retry_in_ms, "failed to sync remote state");
     }
 }
 
@@ -80,6 +80,7 @@ where
     let dump = ask_dump(local, call).await?;
     local.with_registry_mut(|registry| {
         let found = super::compare::compare(registry, local.node(), &dump);
+        tracing::debug!(target: "agent::anti_entropy", node_known = dump.is_some(), ?found, "compared");
         registry.absorb(found);
     });
     sync_changes(local, call).await
@@ -137,7 +138,7 @@ where
     let request = Request { datacenter: String::new(), token, action: Action::Write(push.write.clone()) };
     match call(request).await {
         Ok(_) => {
-            tracing::debug!(target: "agent.anti_entropy", settled = ?push.settles, "synced");
+            tracing::debug!(target: "agent::anti_entropy", settled = ?push.settles, "synced");
             local.with_registry_mut(|registry| registry.settle(&push.settles));
             Ok(())
         }
@@ -162,11 +163,11 @@ fn is_refusal(error: &RequestError) -> bool {
 /// A refused write is left alone until the next full comparison when the token may not do it; else it is a failure.
 fn refuse(local: &LocalAgent, push: &Push, error: RequestError) -> Option<RequestError> {
     if error.kind == ErrorKind::Denied {
-        tracing::warn!(target: "agent.anti_entropy", settles = ?push.settles, %error, "sync blocked by ACLs");
+        tracing::warn!(target: "agent::anti_entropy", settles = ?push.settles, %error, "sync blocked by ACLs");
         local.with_registry_mut(|registry| registry.settle(&push.settles));
         return None;
     }
-    tracing::warn!(target: "agent.anti_entropy", settles = ?push.settles, %error, "registration refused");
+    tracing::warn!(target: "agent::anti_entropy", settles = ?push.settles, %error, "registration refused");
     Some(error)
 }
 

@@ -29,7 +29,7 @@ pub static SERVICE: Struct = Struct {
         field("Proxy", Shape::Struct(&PROXY)),
         field("Connect", Shape::Struct(&CONNECT)),
     ],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: false,
     finish: None,
 };
@@ -37,7 +37,7 @@ pub static SERVICE: Struct = Struct {
 static WEIGHTS: Struct = Struct {
     type_name: "structs.Weights",
     fields: &[field("Passing", Shape::INT), field("Warning", Shape::INT)],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: false,
     finish: None,
 };
@@ -45,7 +45,7 @@ static WEIGHTS: Struct = Struct {
 static CONNECT: Struct = Struct {
     type_name: "structs.ServiceConnect",
     fields: &[field("Native", Shape::Bool), alias("SidecarService", &["sidecar_service"], Shape::Any)],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: true,
     finish: Some(|connect| {
         if connect.get("Native") == Some(&serde_json::Value::Bool(false)) {
@@ -92,7 +92,7 @@ macro_rules! check_fields {
 static CHECK: Struct = Struct {
     type_name: "structs.CheckType",
     fields: check_fields![field("CheckID", Shape::Text("types.CheckID"))],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: true,
     finish: None,
 };
@@ -105,7 +105,7 @@ pub static STANDALONE_CHECK: Struct = Struct {
         alias("ServiceID", &["service_id"], Shape::TEXT),
         field("Token", Shape::TEXT),
     ],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: false,
     finish: None,
 };
@@ -114,7 +114,7 @@ pub static STANDALONE_CHECK: Struct = Struct {
 pub static UPDATE: Struct = Struct {
     type_name: "agent.checkUpdate",
     fields: &[field("Status", Shape::TEXT), field("Output", Shape::TEXT)],
-    unknown: Unknown::Refuse,
+    unknown: Unknown::RefusePlainly,
     opaque: false,
     finish: None,
 };
