@@ -208,17 +208,6 @@ pub struct Performance {
     pub rpc_hold_timeout: Duration,
 }
 
-/// Raft timings that follow from [`Performance::raft_multiplier`], or from dev mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RaftTiming {
-    /// A follower that hears nothing for this long suspects the leader.
-    pub heartbeat_timeout: Duration,
-    /// A candidate that does not win within this time tries again.
-    pub election_timeout: Duration,
-    /// A leader that reaches no majority for this long steps down.
-    pub leader_lease: Duration,
-}
-
 /// Timing of one gossip pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GossipTiming {
@@ -319,22 +308,6 @@ impl Config {
     #[must_use]
     pub fn dns_addrs(&self) -> Vec<SocketAddr> {
         with_port(&self.addresses.dns, self.ports.dns)
-    }
-
-    /// Raft's timings.
-    #[must_use]
-    pub fn raft_timing(&self) -> RaftTiming {
-        let (heartbeat, election, lease) = if self.dev_mode {
-            (35, 52, 20)
-        } else {
-            let factor = u64::from(self.performance.raft_multiplier);
-            (1000 * factor, 1000 * factor, 500 * factor)
-        };
-        RaftTiming {
-            heartbeat_timeout: Duration::from_millis(heartbeat),
-            election_timeout: Duration::from_millis(election),
-            leader_lease: Duration::from_millis(lease),
-        }
     }
 }
 

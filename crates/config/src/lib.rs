@@ -15,7 +15,7 @@ pub mod schema;
 mod suggest;
 mod validate;
 
-pub use config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, RaftTiming, Soa};
+pub use config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa};
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};
 pub use load::{Inputs, Loaded, load, services};

@@ -41,7 +41,7 @@ pub enum Support {
     Works,
     /// Accepted in silence, because there is nothing to do for it.
     Moot,
-    /// Accepted with a warning that says this.
+    /// Accepted with a warning that says this, unless it has the default value.
     NoEffect(&'static str),
     /// Refused, unless it has the default value; this says what to do.
     NotYet(&'static str),
@@ -120,7 +120,6 @@ pub(crate) fn is_section(path: &str) -> bool {
 
 /// Settings of dev mode, laid over the defaults.
 pub(crate) const DEV_OVERLAY: &str = r#"{
-    "server": true, "bootstrap": true, "log_level": "debug", "enable_debug": true,
-    "gossip_lan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3},
-    "gossip_wan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}
+    "server": true, "bootstrap": true, "log_level": "debug",
+    "gossip_lan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}
 }"#;

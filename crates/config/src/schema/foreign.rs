@@ -134,7 +134,7 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("log_rotate_duration", Duration, "\"24h\"", ROTATE).flag("log-rotate-duration"),
     not_yet("log_rotate_max_files", Int, "0", ROTATE).flag("log-rotate-max-files"),
     no_effect("telemetry", Any, TELEMETRY),
-    no_effect("ui", Bool, UI).flag("ui"),
+    Setting { default: "false", ..no_effect("ui", Bool, UI) }.flag("ui"),
     no_effect("ui_config", Any, UI),
     no_effect("ui_content_path", Text, UI).flag("ui-content-path"),
     not_yet("ui_dir", Text, "\"\"", "an own web page is not available yet; remove it").flag("ui-dir"),

@@ -10,6 +10,22 @@ const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &
 const GRPC: &str = "the gRPC interface for proxies is not available yet; leave it at -1";
 const HTTPS: &str = "TLS is not available yet; leave it at -1 and put a TLS proxy in front of the HTTP port";
 
+// What is declared and checked here, but that nothing reads yet. Whoever makes one work takes its mark away.
+const WAN: &str = "other datacenters are not available yet; remove it";
+const WAN_POOL: &str = "there is no WAN pool yet";
+const QUERY_TIME: &str = "the times of blocking queries cannot be changed yet; remove it";
+const COORDINATES: &str = "coordinates are always computed";
+const NODE_ID: &str = "node ids are always random; remove it";
+const DEBUG: &str = "there are no /debug endpoints yet";
+const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
+const REJOIN: &str = "an agent that starts joins by retry_join";
+const SESSIONS: &str = "sessions are not available yet";
+const TRANSACTIONS: &str = "transactions are not available yet";
+const RPC_LIMITS: &str = "limits on RPC cannot be changed yet";
+const HEADERS: &str = "headers cannot be added to answers yet";
+const BLOCKED: &str = "endpoints cannot be blocked yet; remove it and use a proxy or a firewall";
+const WRITERS: &str = "writing cannot be limited to networks yet; remove it and use a proxy or a firewall";
+
 /// The rows.
 pub(super) static SETTINGS: &[Setting] = &[
     // Who this agent is.
@@ -25,7 +41,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("bootstrap_expect", Int, "0", "Number of servers to wait for before the first election.")
         .flag("bootstrap-expect"),
     row("disable_host_node_id", Bool, "true", "Use a random node id instead of one made from the host's identity.")
-        .flag("disable-host-node-id"),
+        .flag("disable-host-node-id")
+        .support(Support::NotYet(NODE_ID)),
     // Where it listens and what it tells.
     row("bind_addr", Text, "\"0.0.0.0\"", "Address for the traffic between agents.").flag("bind"),
     row("advertise_addr", Text, "\"\"", "Address told to the other agents; the bind address by default.")
@@ -48,18 +65,29 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("ports.serf_wan", Int, "8302", "Port of WAN gossip; -1 turns it off.").flag("serf-wan-port"),
     row("ports.server", Int, "8300", "Port of RPC between agents.").flag("server-port"),
     row("serf_lan", Text, "\"\"", "Address for LAN gossip; the bind address by default.").flag("serf-lan-bind"),
-    row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.").flag("serf-wan-bind"),
-    row("translate_wan_addrs", Bool, "false", "Answer WAN addresses to other datacenters."),
+    row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.")
+        .flag("serf-wan-bind")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("translate_wan_addrs", Bool, "false", "Answer WAN addresses to other datacenters.")
+        .support(Support::NotYet(WAN)),
     // Joining and leaving.
     row("retry_join", TextList, "[]", "Address of an agent to join, tried until one answers.").flag("retry-join"),
-    row("retry_join_wan", TextList, "[]", "The same for the WAN pool.").flag("retry-join-wan"),
+    row("retry_join_wan", TextList, "[]", "The same for the WAN pool.")
+        .flag("retry-join-wan")
+        .support(Support::NotYet(WAN)),
     row("start_join", TextList, "[]", "Address of an agent to join once at the start.").flag("join"),
-    row("start_join_wan", TextList, "[]", "The same for the WAN pool.").flag("join-wan"),
+    row("start_join_wan", TextList, "[]", "The same for the WAN pool.").flag("join-wan").support(Support::NotYet(WAN)),
     row("retry_interval", Duration, "\"30s\"", "Time between tries to join.").flag("retry-interval"),
-    row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.").flag("retry-interval-wan"),
+    row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.")
+        .flag("retry-interval-wan")
+        .support(Support::NoEffect(WAN_POOL)),
     row("retry_max", Int, "0", "Tries to join before giving up; 0 means never.").flag("retry-max"),
-    row("retry_max_wan", Int, "0", "The same for the WAN pool.").flag("retry-max-wan"),
-    row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.").flag("rejoin"),
+    row("retry_max_wan", Int, "0", "The same for the WAN pool.")
+        .flag("retry-max-wan")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.")
+        .flag("rejoin")
+        .support(Support::NoEffect(REJOIN)),
     row("leave_on_terminate", Bool, "null", "Leave the cluster on SIGTERM; by default clients do, servers do not."),
     row(
         "skip_leave_on_interrupt",
@@ -74,7 +102,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("log_json", Bool, "false", "Log one JSON object per line.").flag("log-json"),
     row("log_file", Text, "\"\"", "File that the log goes to as well.").flag("log-file"),
     row("pid_file", Text, "\"\"", "File that the process id is written to.").flag("pid-file"),
-    row("enable_debug", Bool, "false", "Answer on the /debug endpoints."),
+    row("enable_debug", Bool, "false", "Answer on the /debug endpoints.").support(Support::NoEffect(DEBUG)),
     // DNS.
     row("domain", Text, "\"consul.\"", "Domain of the DNS interface.").flag("domain"),
     row("alt_domain", Text, "\"\"", "Second domain of the DNS interface.").flag("alt-domain"),
@@ -110,9 +138,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("performance.leave_drain_time", Duration, "\"5s\"", "How long a leaving server waits for others to take over."),
     row("performance.rpc_hold_timeout", Duration, "\"7s\"", "How long a request waits for a leader."),
     row("raft_snapshot_threshold", Int, "16384", "Log entries between snapshots."),
-    row("raft_snapshot_interval", Duration, "\"5s\"", "Time between looks at whether a snapshot is due."),
+    row("raft_snapshot_interval", Duration, "\"5s\"", "Time between looks at whether a snapshot is due.")
+        .support(Support::NoEffect(SNAPSHOTS)),
     row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
-    row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
+    row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session.").support(Support::NoEffect(SESSIONS)),
     // Gossip.
     row("gossip_lan.gossip_interval", Duration, "\"200ms\"", "Time between rounds of gossip."),
     row("gossip_lan.gossip_nodes", Int, "3", "Random members told in a round."),
@@ -120,33 +149,52 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("gossip_lan.probe_timeout", Duration, "\"500ms\"", "How long a probe waits for its answer."),
     row("gossip_lan.suspicion_mult", Int, "4", "Factor on the time that a suspect has to speak up."),
     row("gossip_lan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
-    row("gossip_wan.gossip_interval", Duration, "\"500ms\"", "Time between rounds of gossip."),
-    row("gossip_wan.gossip_nodes", Int, "3", "Random members told in a round."),
-    row("gossip_wan.probe_interval", Duration, "\"5s\"", "Time between probes."),
-    row("gossip_wan.probe_timeout", Duration, "\"3s\"", "How long a probe waits for its answer."),
-    row("gossip_wan.suspicion_mult", Int, "6", "Factor on the time that a suspect has to speak up."),
-    row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
+    row("gossip_wan.gossip_interval", Duration, "\"500ms\"", "Time between rounds of gossip.")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.gossip_nodes", Int, "3", "Random members told in a round.").support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.probe_interval", Duration, "\"5s\"", "Time between probes.").support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.probe_timeout", Duration, "\"3s\"", "How long a probe waits for its answer.")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.suspicion_mult", Int, "6", "Factor on the time that a suspect has to speak up.")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on.")
+        .support(Support::NoEffect(WAN_POOL)),
     row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
-    row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
-    row("disable_coordinates", Bool, "false", "Compute no network coordinates."),
+    row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool.")
+        .support(Support::NoEffect(WAN_POOL)),
+    row("disable_coordinates", Bool, "false", "Compute no network coordinates.")
+        .support(Support::NoEffect(COORDINATES)),
     // Clients.
     row("default_query_time", Duration, "\"300s\"", "How long a blocking query waits that does not say.")
-        .flag("default-query-time"),
-    row("max_query_time", Duration, "\"600s\"", "How long a blocking query may wait.").flag("max-query-time"),
+        .flag("default-query-time")
+        .support(Support::NotYet(QUERY_TIME)),
+    row("max_query_time", Duration, "\"600s\"", "How long a blocking query may wait.")
+        .flag("max-query-time")
+        .support(Support::NotYet(QUERY_TIME)),
     row("limits.http_max_conns_per_client", Int, "200", "HTTP connections from one address.").reloadable(),
-    row("limits.rpc_max_conns_per_client", Int, "100", "RPC connections from one address."),
-    row("limits.rpc_rate", Float, "-1", "Requests per second sent to the servers; -1 means no limit.").reloadable(),
-    row("limits.rpc_max_burst", Int, "1000", "Requests that may go at once beyond the rate.").reloadable(),
-    row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is."),
+    row("limits.rpc_max_conns_per_client", Int, "100", "RPC connections from one address.")
+        .support(Support::NoEffect(RPC_LIMITS)),
+    row("limits.rpc_rate", Float, "-1", "Requests per second sent to the servers; -1 means no limit.")
+        .reloadable()
+        .support(Support::NotYet(RPC_LIMITS)),
+    row("limits.rpc_max_burst", Int, "1000", "Requests that may go at once beyond the rate.")
+        .reloadable()
+        .support(Support::NoEffect(RPC_LIMITS)),
+    row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is.")
+        .support(Support::NoEffect(RPC_LIMITS)),
     row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
-    row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
-    row("http_config.response_headers", TextMap, "{}", "Headers added to every answer."),
-    row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused."),
+    row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default.")
+        .support(Support::NoEffect(TRANSACTIONS)),
+    row("http_config.response_headers", TextMap, "{}", "Headers added to every answer.")
+        .support(Support::NoEffect(HEADERS)),
+    row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused.")
+        .support(Support::NotYet(BLOCKED)),
     row(
         "http_config.allow_write_http_from",
         TextList,
         "[]",
         "Network that may use the writing endpoints, in CIDR form.",
     )
-    .flag("allow-write-http-from"),
+    .flag("allow-write-http-from")
+    .support(Support::NotYet(WRITERS)),
 ];
