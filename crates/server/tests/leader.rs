@@ -28,9 +28,9 @@ fn member(number: u8, role: &str, status: MemberStatus) -> AgentMember {
         port: 8301,
         tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         status: status.number(),
-        delegate_min: 2,
-        delegate_max: 5,
-        delegate_cur: 4,
+        protocol_min: 1,
+        protocol_max: 5,
+        protocol_cur: 2,
         ..AgentMember::default()
     }
 }
@@ -67,8 +67,8 @@ fn members_appear_fail_return_and_leave() {
     let n1 = dump(&fixture, "n1").expect("it is registered");
     assert_eq!(n1[0]["Node"]["Address"], "10.0.0.1");
     assert_eq!(n1[0]["Services"]["consul"]["Port"], 8300);
-    let meta = json!({"non_voter": "false", "raft_version": "3", "serf_protocol_current": "4",
-        "serf_protocol_max": "5", "serf_protocol_min": "2", "version": "1.8.7"});
+    let meta = json!({"non_voter": "false", "raft_version": "3", "serf_protocol_current": "2",
+        "serf_protocol_max": "5", "serf_protocol_min": "1", "version": "1.8.7"});
     assert_eq!(n1[0]["Services"]["consul"]["Meta"], meta);
     assert_eq!(n1[1][0]["CheckID"], "serfHealth");
     assert_eq!(n1[1][0]["Name"], "Serf Health Status");

@@ -132,9 +132,10 @@ fn consul_service(member: &AgentMember) -> Option<NodeService> {
     let meta: TextMap = [
         ("non_voter", (member.tags.contains_key("nonvoter")).to_string()),
         ("raft_version", tag("raft_vsn").to_owned()),
-        ("serf_protocol_current", member.delegate_cur.to_string()),
-        ("serf_protocol_max", member.delegate_max.to_string()),
-        ("serf_protocol_min", member.delegate_min.to_string()),
+        // Despite their names these are the versions of the layer below Serf.
+        ("serf_protocol_current", member.protocol_cur.to_string()),
+        ("serf_protocol_max", member.protocol_max.to_string()),
+        ("serf_protocol_min", member.protocol_min.to_string()),
         ("version", tag("build").split(':').next().unwrap_or_default().to_owned()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
