@@ -30,13 +30,13 @@ use super::{HttpState, routes};
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen for HTTP on {address}: {source}; choose another address with -client or another port with -http-port"
+    "cannot listen for HTTP on {address}: {reason}; choose another address with -client or another port with -http-port"
 )]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+    /// What the system says. Not a `source`: the text above has it already.
+    pub reason: io::Error,
 }
 
 /// Opens the listening sockets; with port 0 the system chooses.
@@ -49,7 +49,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, Bind
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    addresses.iter().map(|&address| open(address).map_err(|source| BindError { address, source })).collect()
+    addresses.iter().map(|&address| open(address).map_err(|reason| BindError { address, reason })).collect()
 }
 
 /// Serves the API on all sockets until `stop` is cancelled, then lets requests in progress finish for a moment.
