@@ -61,9 +61,8 @@ fn common(names: &Names, spec: &ConsulClusterSpec) -> Map<String, Value> {
         "client_addr": "0.0.0.0",
         "ports": {"http": PORT_HTTP, "dns": PORT_DNS, "server": PORT_RPC, "serf_lan": PORT_SERF_LAN},
         "retry_join": [names.join()],
-        "retry_interval": "1s",
-        // Agents that come back must not count on members of other datacenters: there is no WAN pool here.
-        "disable_update_check": true,
+        // Each try asks DNS again; the first ones come before the other pods have addresses.
+        "retry_interval": "500ms",
     });
     match settings {
         Value::Object(map) => map,
