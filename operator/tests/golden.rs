@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use operator::api::ConsulCluster;
 use operator::cluster::build::{Defaults, Objects, build};
+use operator::cluster::validate::validate;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -157,4 +158,16 @@ fn pods_meet_the_restricted_standard() {
             assert_eq!(container["capabilities"]["drop"][0], "ALL");
         }
     }
+}
+
+#[test]
+fn the_agent_accepts_its_configuration() {
+    for (name, spec, _) in CASES {
+        let mut cluster = cluster(spec);
+        cluster.spec.version = None;
+        assert_eq!(validate(&cluster), [] as [String; 0], "{name}");
+    }
+    let wrong = cluster("{server: {extraConfig: {raft_protokol: 3}}}");
+    let problems = validate(&wrong).join(" ");
+    assert!(problems.contains("raft_protokol") && problems.contains("spec.server.extraConfig"), "{problems}");
 }

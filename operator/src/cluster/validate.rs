@@ -1,7 +1,11 @@
 //! What CEL cannot say, checked again by the operator: a definition on an older API server may lack rules.
 
+use config::{Format, Host, Inputs, Source};
 use kube::ResourceExt;
+use serde_json::Value;
 
+use super::build::config::{client_settings, server_settings};
+use super::names::Names;
 use crate::api::{ConsulCluster, NAME_LENGTH_MAX, SERVERS_MAX};
 
 /// Every reason why a cluster cannot be built; each names its field. Empty when it can.
@@ -22,5 +26,23 @@ pub fn validate(cluster: &ConsulCluster) -> Vec<String> {
             problems.push(format!("spec.{field}.extraConfig.{key} is set by the operator itself"));
         }
     }
+    if problems.is_empty() && spec.version.is_none() && spec.image.digest.is_none() {
+        // Another version of the agent may know other settings, and says so itself.
+        let names = Names::of(cluster);
+        problems.extend(refused_by_agent("server", &server_settings(&names, spec)));
+        problems.extend(refused_by_agent("client", &client_settings(&names, spec)));
+    }
     problems
+}
+
+/// What the agent would refuse to start with, found before any pod is made from it.
+fn refused_by_agent(field: &str, settings: &Value) -> Vec<String> {
+    let file = Source { name: format!("spec.{field}.extraConfig"), format: Format::Json, text: settings.to_string() };
+    // What the pod adds on its command line; the values only have to be of the right kind.
+    let flags = [("node", "pod"), ("advertise", "192.0.2.1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let inputs = Inputs { files: vec![file], flags: flags.to_vec(), ..Inputs::default() };
+    match config::load(&inputs, &Host { name: "pod".to_owned(), interfaces: Vec::new() }) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.to_string().lines().map(str::to_owned).collect(),
+    }
 }
