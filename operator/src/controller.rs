@@ -115,7 +115,7 @@ async fn reconcile(cluster: Arc<ConsulCluster>, context: Arc<Context>) -> Result
             Err(error) => return Err(error.into()),
         }
         outcome.core_dns = keep_core_dns(&context, &cluster, &observed).await?;
-        if let Action::Restart { pod } = plan(&observed, cluster.spec.server.replicas) {
+        if let Action::Restart { pod } = plan(&observed, cluster.spec.server.replicas, Timestamp::now().as_second()) {
             restart(&context, &cluster, &pod).await?;
         }
     }

@@ -73,10 +73,11 @@ fn start_shell(environment: &Environment, node: &str) -> Result<()> {
     Ok(())
 }
 
-/// A shell line that sends a PUT: the shell's wget knows only GET and POST.
+/// A shell line that sends a PUT: the shell's wget knows only GET and POST. The input stays open for a moment, as that
+/// of an HTTP client does: a connection whose client has hung up is not answered.
 fn put(host: &str, path: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "printf '%s' 'PUT {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}' | nc {host} 8500"
+        "{{ printf '%s' 'PUT {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}'; sleep 1; }} | nc {host} 8500"
     )
 }

@@ -37,17 +37,22 @@ pub fn build() -> Result<()> {
     dist()?;
     let archive = archive();
     step(&format!("image {}", name()), || bake(&context()?, &name(), &archive))?;
-    let programs: u64 = PROGRAMS
-        .iter()
-        .filter_map(|name| std::fs::metadata(dist_folder().join(name)).ok())
-        .map(|file| file.len())
-        .sum();
-    println!("  image {}: {} MB of programs, archive {}", name(), megabytes(programs), archive.display());
+    let size = |path: &PathBuf| std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+    let sizes = PROGRAMS.map(|program| format!("{program} {}", megabytes(size(&dist_folder().join(program)))));
+    let compressed = archive.with_extension("tar.gz");
+    run(command("gzip", ["--keep", "--force"]).arg(&archive))?;
+    println!(
+        "  {}: {}, image {}, compressed {}",
+        archive.display(),
+        sizes.join(", "),
+        megabytes(size(&archive)),
+        megabytes(size(&compressed))
+    );
     Ok(())
 }
 
 fn megabytes(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / 1e6)
+    format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 /// Builds both programs as static ones and puts them into `dist/`.

@@ -47,6 +47,8 @@ pub struct ServerPod {
     pub address: Option<String>,
     /// Whether it is ready.
     pub ready: bool,
+    /// Since when it is ready, in seconds since 1970.
+    pub ready_since: Option<i64>,
     /// The revision of the template it was made from.
     pub revision: Option<String>,
     /// Whether it is being deleted.
@@ -103,11 +105,13 @@ fn clients(set: &DaemonSet) -> Workload {
 
 fn server_pod(pod: &Pod) -> ServerPod {
     let status = pod.status.clone().unwrap_or_default();
-    let ready = status.conditions.unwrap_or_default().iter().any(|item| item.type_ == "Ready" && item.status == "True");
+    let conditions = status.conditions.unwrap_or_default();
+    let ready = conditions.iter().find(|item| item.type_ == "Ready" && item.status == "True");
     ServerPod {
         name: pod.name_any(),
         address: status.pod_ip.filter(|address| !address.is_empty()),
-        ready,
+        ready: ready.is_some(),
+        ready_since: ready.and_then(|item| Some(item.last_transition_time.as_ref()?.0.as_second())),
         revision: pod.labels().get("controller-revision-hash").cloned(),
         terminating: pod.metadata.deletion_timestamp.is_some(),
     }

@@ -8,7 +8,7 @@ use crate::cluster::names::{CONFIG_HASH, Names, PORT_DNS, PORT_HTTP, PORT_RPC, P
 
 /// How long a stopping server keeps answering before it hands over, in seconds. Meanwhile the Services stop
 /// sending it new requests.
-const SERVER_DRAIN_SECONDS: i64 = 1;
+const SERVER_DRAIN_SECONDS: i64 = 2;
 /// How long an agent may take to stop, in seconds.
 const GRACE_SECONDS: i64 = 30;
 
