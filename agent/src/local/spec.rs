@@ -148,7 +148,7 @@ pub struct CheckSpec {
     #[serde(deserialize_with = "null_as_default")]
     pub notes: String,
     /// Command and arguments of a script check.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(alias = "Args", deserialize_with = "null_as_default")]
     pub script_args: Vec<String>,
     /// URL of an HTTP check.
     #[serde(rename = "HTTP", deserialize_with = "null_as_default")]
@@ -439,6 +439,13 @@ mod tests {
     fn an_empty_check_in_a_service_is_no_check() {
         assert!(check("{}").is_empty());
         assert!(!check(r#"{"Name":"x"}"#).is_empty());
+    }
+
+    #[test]
+    fn configuration_files_and_kept_files_name_the_command_differently() {
+        let from_file = check(r#"{"Args":["/bin/true"],"Interval":"1s"}"#);
+        assert_eq!(from_file, check(r#"{"ScriptArgs":["/bin/true"],"Interval":"1s"}"#));
+        assert!(from_file.is_script());
     }
 
     #[test]
