@@ -1,5 +1,6 @@
 //! Carries out what `membership` decides: begins the cluster, and while leading keeps its membership right.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::membership::{Beginning, Member, Rules, Step, beginning, next_step};
 use super::node::{NewServer, NotDone, RaftNode};
-use crate::rpc::directory::Directory;
+use crate::rpc::directory::{Directory, KnownServer};
 use crate::rpc::frame::Lane;
 use crate::rpc::local::LocalServer;
 use crate::rpc::message::{self, Method};
@@ -30,6 +31,9 @@ const OFFER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an accepted offer binds; longer than [`OFFER_TIMEOUT`], so that no coordinator still relies on it after.
 pub(crate) const OFFER_BINDS: Duration = Duration::from_secs(6);
+
+/// A server that was removed and is still there in gossip is added again after this time: it did not mean to go.
+const REJOIN_AFTER: Duration = Duration::from_secs(30);
 
 /// How long leaving in good order may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -164,7 +168,7 @@ impl Duties {
         message::decode::<Result<OfferAnswer, RequestError>>(&answer).ok()?.ok()
     }
 
-    fn new_server(&self, id: &ServerId, known: &[crate::rpc::directory::KnownServer]) -> Option<NewServer> {
+    fn new_server(&self, id: &ServerId, known: &[KnownServer]) -> Option<NewServer> {
         if *id == self.raft.id() {
             let settings = self.raft.settings();
             return Some(NewServer { id: settings.id, name: settings.name.clone(), address: settings.address });
@@ -197,8 +201,16 @@ impl Duties {
 
     /// Makes one change, if one is needed.
     async fn step(&self) -> Option<Result<(), ()>> {
-        let servers = self.directory.servers();
-        let step = next_step(&self.rules, &self.raft.id(), &self.raft.members(), &servers, Instant::now())?;
+        let members = self.raft.members();
+        let mut servers = self.directory.servers();
+        let now = Instant::now();
+        let removals = {
+            let mut removals = self.raft.removals();
+            removals.retain(|_, removed| now.duration_since(*removed) < REJOIN_AFTER);
+            removals.clone()
+        };
+        servers.retain(|server| !is_going(server, &members, &removals));
+        let step = next_step(&self.rules, &self.raft.id(), &members, &servers, now)?;
         let done = match &step {
             Step::Update(id) => self.raft.set_member(&self.new_server(id, &servers)?).await,
             Step::Add(id) => self.raft.add_learner(&self.new_server(id, &servers)?).await,
@@ -217,6 +229,12 @@ impl Duties {
             }
         }
     }
+}
+
+/// Whether a server was just taken out and gossip has not told since that it came again: it is about to go.
+fn is_going(server: &KnownServer, members: &[Member], removals: &BTreeMap<Uuid, Instant>) -> bool {
+    let removed = Uuid::parse_str(&server.id).ok().and_then(|id| removals.get(&id));
+    removed.is_some_and(|removed| server.since <= *removed) && members.iter().all(|member| member.id != server.id)
 }
 
 impl RaftNode {
@@ -268,6 +286,24 @@ impl LocalServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_removed_server_is_going_until_gossip_sees_it_come_again() {
+        let id = Uuid::from_u128(5);
+        let removed = Instant::now();
+        let server = |since| KnownServer {
+            id: id.to_string().into(),
+            name: "n".into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            status: model::MemberStatus::Alive,
+            expect: 0,
+            since,
+        };
+        let removals = BTreeMap::from([(id, removed)]);
+        assert!(is_going(&server(removed), &[], &removals));
+        assert!(!is_going(&server(removed + Duration::from_millis(1)), &[], &removals));
+        assert!(!is_going(&server(removed), &[], &BTreeMap::new()));
+    }
 
     #[test]
     fn only_one_offer_binds_at_a_time() {

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use model::{NodeName, ServerId};
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::errors::{ClientWriteError, InitializeError, LinearizableReadError, RaftError};
+use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, LinearizableReadError, RaftError};
 use openraft::{ChangeMembers, Raft, RaftMetrics, ReadPolicy, ServerState};
 use server::request::{Consistency, ErrorKind, RequestError};
 use state::{Outcome, Reader, Store};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::inbound::{Inbound, LastContact};
@@ -93,6 +93,7 @@ pub struct RaftNode {
     inbound: Inbound,
     reader: Reader,
     leadership: watch::Receiver<LeaderState>,
+    removals: Arc<Mutex<BTreeMap<Uuid, Instant>>>,
     /// Given back when the log is closed, not when the last clone is gone.
     lock: Arc<Mutex<Option<DataDirLock>>>,
 }
@@ -137,6 +138,7 @@ impl RaftNode {
             inbound,
             reader,
             leadership,
+            removals: Arc::default(),
             lock: Arc::new(Mutex::new(lock)),
         })
     }
@@ -259,14 +261,22 @@ impl RaftNode {
         if self.leadership.borrow().is_local { Some(0) } else { self.last_contact.millis() }
     }
 
+    /// Makes one change of the membership, after the one that is under way, if any: a new leader often has to finish what
+    /// its predecessor began.
     async fn change(&self, change: ChangeMembers<PeerId, Peer>) -> Result<(), NotDone> {
-        match timeout(CHANGE_TIMEOUT, self.raft.change_membership(change, false)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(not_done(error)),
-            Err(_) => Err(NotDone::Failed(RequestError::new(
-                ErrorKind::Unknown,
-                "timed out waiting for the change of the Raft configuration",
-            ))),
+        let give_up = Instant::now() + CHANGE_TIMEOUT;
+        let mut tries = 0;
+        loop {
+            match timeout_at(give_up, self.raft.change_membership(change.clone(), false)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) if is_under_way(&error) && Instant::now() < give_up => pause(tries).await,
+                Ok(Err(error)) => return Err(not_done(error)),
+                Err(_) => {
+                    let text = "timed out waiting for the change of the Raft configuration";
+                    return Err(NotDone::Failed(RequestError::new(ErrorKind::Unknown, text)));
+                }
+            }
+            tries += 1;
         }
     }
 
@@ -291,9 +301,12 @@ impl RaftNode {
     /// # Errors
     /// See [`NotDone`].
     pub async fn add_voter(&self, server: &NewServer) -> Result<(), NotDone> {
+        self.add_learner(server).await?;
         let (id, peer) = server.entry();
+        // Adding it again changes nothing and waits until it has caught up.
         match timeout(CHANGE_TIMEOUT, self.raft.add_learner(id, peer, true)).await {
             Ok(Ok(_)) => self.promote(server.id).await,
+            Ok(Err(error)) if is_under_way(&error) => self.promote(server.id).await,
             Ok(Err(error)) => Err(not_done(error)),
             Err(_) => Err(NotDone::Failed(RequestError::new(ErrorKind::Failed, "the new server does not catch up"))),
         }
@@ -315,7 +328,18 @@ impl RaftNode {
         let ids = BTreeSet::from([PeerId(id)]);
         let is_voter = self.raft.voter_ids().any(|voter| voter == PeerId(id));
         let change = if is_voter { ChangeMembers::RemoveVoters(ids) } else { ChangeMembers::RemoveNodes(ids) };
-        self.change(change).await
+        // Noted before it is done, or the membership duty could add the server again in between.
+        self.removals().insert(id, Instant::now());
+        let done = self.change(change).await;
+        if done.is_err() {
+            self.removals().remove(&id);
+        }
+        done
+    }
+
+    /// The servers that this one has removed as leader, and when.
+    pub(super) fn removals(&self) -> MutexGuard<'_, BTreeMap<Uuid, Instant>> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands leadership to a voter, or to the one that has most of the log, and waits until it leads.
@@ -408,6 +432,11 @@ async fn follow_leadership(
 
 fn failed(error: &dyn std::fmt::Display) -> RequestError {
     RequestError::new(ErrorKind::Failed, error.to_string())
+}
+
+/// Whether a change of the membership was refused because another one is not finished.
+fn is_under_way(error: &RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> bool {
+    matches!(error, RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_))))
 }
 
 fn not_done(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> NotDone {
