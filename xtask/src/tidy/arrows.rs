@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["model"]),
     ("filter", &[]),
     ("model", &[]),
+    ("base2histogram", &[]),
     ("tests", &["agent", "client", "config", "dns", "gossip", "model", "operator", "server", "state"]),
     ("bench", &["client", "model"]),
     ("xtask", &["operator"]),

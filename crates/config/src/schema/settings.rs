@@ -134,7 +134,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         .flag("check_output_max_size"),
     row("discard_check_output", Bool, "false", "Keep no output of checks.").reloadable(),
     // Servers.
-    row("performance.raft_multiplier", Int, "5", "Factor on all Raft timings, 1 to 10."),
+    row("performance.raft_multiplier", Int, "1", "Factor on all Raft timings, 1 to 10. Consul's default is 5."),
     row("performance.leave_drain_time", Duration, "\"5s\"", "How long a leaving server waits for others to take over."),
     row("performance.rpc_hold_timeout", Duration, "\"7s\"", "How long a request waits for a leader."),
     row("raft_snapshot_threshold", Int, "16384", "Log entries between snapshots."),
