@@ -62,7 +62,7 @@ fn unit(log: &Log) -> Result<()> {
 }
 
 fn conformance(log: &Log) -> Result<()> {
-    process_tests(log, &["conformance", "dns_conformance", "gossip_interop"])
+    process_tests(log, &["conformance", "dns_conformance", "gossip_interop", "cli"])
 }
 
 fn cluster(log: &Log) -> Result<()> {
