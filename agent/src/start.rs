@@ -21,6 +21,7 @@ use crate::http::{self, AgentFacts, HttpState};
 use crate::join::{self, Resolver, RetryJoin};
 use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec};
 use crate::orders::Orders;
+use crate::raft::lock::DataDirLock;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub local: Arc<LocalAgent>,
     /// Raft and RPC, on a server.
     pub server: Option<ServerParts>,
+    /// A client's hold on its data directory; a server's is in its Raft node.
+    _lock: Option<DataDirLock>,
     tasks: TaskTracker,
     stop: CancellationToken,
     failures: mpsc::Receiver<anyhow::Error>,
@@ -96,6 +99,10 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     if let Some(dir) = &config.data_dir {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
     }
+    let lock = match &config.data_dir {
+        Some(dir) if !config.server => Some(DataDirLock::take(dir)?),
+        _ => None,
+    };
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
     let http_sockets = http::bind(&config.http_addrs())?;
     let dns_sockets = dns::bind(&config.dns_addrs())?;
@@ -123,7 +130,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let facts = agent_info::facts(&config, &local, &lan, server.as_ref().map(ServerParts::raft), orders);
     start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
     join_others(&config, &tasks, &lan, &local).await?;
-    Ok(Parts { lan, local, server, tasks: tasks.tracker, stop: tasks.stop, failures })
+    Ok(Parts { lan, local, server, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
 }
 
 async fn start_gossip(config: &Config, id: &NodeId) -> Result<Pool> {
