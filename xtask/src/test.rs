@@ -66,7 +66,7 @@ fn conformance(log: &Log) -> Result<()> {
 }
 
 fn cluster(log: &Log) -> Result<()> {
-    process_tests(log, &["walkthrough"])
+    process_tests(log, &["walkthrough", "bad_input"])
 }
 
 /// Runs test programs of the `tests` crate against the agent built here and against the real Consul.
