@@ -246,5 +246,4 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
-#[path = "listener_tests.rs"]
 mod tests;

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("base2histogram", &[]),
     ("tests", &["agent", "client", "config", "dns", "gossip", "model", "operator", "server", "state"]),
-    ("bench", &["client", "model"]),
+    ("bench", &["agent", "client", "model", "server", "state"]),
     ("xtask", &["operator"]),
 ];
 
