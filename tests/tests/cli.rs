@@ -104,7 +104,7 @@ const LINES: &str = "
     catalog nodes extra
     catalog services
     catalog services -tags
-    services register -name=web -port=80 -tag=v1 -tag=v2 -meta=a=b -address=10.0.0.1
+    services register -name=web -port=80 -tag=v1 -meta=a=b -address=10.0.0.1
     services register -name=db -id=db1 -tagged-address=lan=10.0.0.2:99
     services register -name=bad~name~with~an~unknown~kind -kind=zz
     services register FOLDER/service.hcl

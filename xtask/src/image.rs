@@ -13,6 +13,9 @@ use crate::tools;
 pub const REPOSITORY: &str = "concord";
 const PROGRAMS: [&str; 2] = ["consul", "consul-operator"];
 
+/// The package and the build profile of each of [`PROGRAMS`].
+const BUILDS: [(&str, &str); 2] = [("agent", "release"), ("operator", "small")];
+
 /// The image of this version: `concord:<version>`.
 pub fn name() -> String {
     format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"))
@@ -58,17 +61,16 @@ fn megabytes(bytes: u64) -> String {
 /// Builds both programs as static ones and puts them into `dist/`.
 fn dist() -> Result<()> {
     let target = host()?;
-    step("programs (release, static)", || {
-        let mut cargo = tools::cargo();
-        cargo.args(["build", "--release", "--package", "agent", "--package", "operator", "--bins"]);
-        // With --target the flags apply to our programs, not to build scripts and macros, which cannot be static.
-        cargo.args(["--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
-        run(&mut cargo)
-    })?;
-    let built = tools::target_dir().join(&target).join("release");
     std::fs::create_dir_all(dist_folder())?;
-    for program in PROGRAMS {
-        let from = built.join(program);
+    for (program, (package, profile)) in PROGRAMS.into_iter().zip(BUILDS) {
+        step(&format!("{program} (static)"), || {
+            let mut cargo = tools::cargo();
+            cargo.args(["build", "--profile", profile, "--package", package, "--bins"]);
+            // With --target the flags apply to our programs, not to build scripts and macros, which cannot be static.
+            cargo.args(["--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+            run(&mut cargo)
+        })?;
+        let from = tools::target_dir().join(&target).join(profile).join(program);
         std::fs::copy(&from, dist_folder().join(program)).with_context(|| format!("cannot copy {}", from.display()))?;
     }
     Ok(())

@@ -215,9 +215,9 @@ impl Call<'_> {
         let mut body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
         let mut whole = Whole::default();
         while let Some(frame) = next_frame(&mut body).await? {
-            let size = whole.len() + frame.len();
-            if size > max {
-                return Err(refuse(size as u64));
+            if whole.len() + frame.len() > max {
+                // How much came beyond the limit is chance, so the text speaks of the first byte too many.
+                return Err(refuse(max as u64 + 1));
             }
             whole.push(frame, length);
             if body.is_end_stream() {
