@@ -8,7 +8,7 @@ const ACL: &str = "access control lists are not available yet; leave acl.enabled
 const ENCRYPT: &str =
     "gossip encryption is not available yet; remove it, or keep the gossip ports in a trusted network";
 const TLS: &str = "TLS is not available yet; remove it, or keep the ports in a trusted network";
-const CONNECT: &str = "Connect is not available yet; remove it, or leave connect.enabled false";
+const CONNECT: &str = "Connect is not available yet";
 const AUTOPILOT: &str = "it cannot be changed yet; remove it";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
@@ -84,7 +84,7 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("auto_encrypt.ip_san", TextList, "Matters only with auto_encrypt."),
     not_yet("auto_config", Any, "null", TLS),
     // Service mesh and federation.
-    not_yet("connect.enabled", Bool, "false", CONNECT),
+    no_effect("connect.enabled", Bool, CONNECT),
     moot("connect.ca_provider", Text, "Matters only with connect.enabled."),
     moot("connect.ca_config", Any, "Matters only with connect.enabled."),
     not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),

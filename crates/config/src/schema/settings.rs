@@ -8,7 +8,7 @@ const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &
 }
 
 const GRPC: &str = "the gRPC interface for proxies is not available yet; leave it at -1";
-const HTTPS: &str = "TLS is not available yet; leave it at -1 and put a TLS proxy in front of the HTTP port";
+const HTTPS: &str = "TLS is not available yet; put a TLS proxy in front of the HTTP port";
 
 // What is declared and checked here, but that nothing reads yet. Whoever makes one work takes its mark away.
 const WAN: &str = "other datacenters are not available yet; remove it";
@@ -56,7 +56,9 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("addresses.http", Text, "\"\"", "Addresses for HTTP; client_addr by default."),
     row("ports.dns", Int, "8600", "Port of DNS; -1 turns it off.").flag("dns-port"),
     row("ports.http", Int, "8500", "Port of HTTP; -1 turns it off.").flag("http-port"),
-    row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off.").flag("https-port").support(Support::NotYet(HTTPS)),
+    row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off.")
+        .flag("https-port")
+        .support(Support::NoEffect(HTTPS)),
     row("ports.grpc", Int, "-1", "Port of gRPC; -1 turns it off.").flag("grpc-port").support(Support::NotYet(GRPC)),
     row("ports.grpc_tls", Int, "-1", "Port of gRPC with TLS; -1 turns it off.")
         .flag("grpc-tls-port")
