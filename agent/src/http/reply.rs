@@ -27,8 +27,14 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub struct Reply {
     status: StatusCode,
     content: Content,
-    body: Bytes,
+    body: Payload,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug)]
+enum Payload {
+    Whole(Bytes),
+    Stream(Body),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +45,7 @@ enum Content {
     Text,
     /// A stored value as it is, fenced against browsers.
     Raw,
-    /// No body, no content type.
+    /// No content type unless a header gives one.
     None,
 }
 
@@ -47,7 +53,7 @@ impl Reply {
     /// Minified JSON text.
     #[must_use]
     pub fn json(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, content: Content::Json, body, headers: Vec::new() }
+        Self { status: StatusCode::OK, content: Content::Json, body: Payload::Whole(body), headers: Vec::new() }
     }
 
     /// A value as JSON, with `<`, `>` and `&` escaped as Consul does.
@@ -66,19 +72,26 @@ impl Reply {
     /// A stored value as it is.
     #[must_use]
     pub fn raw(body: Bytes) -> Self {
-        Self { status: StatusCode::OK, content: Content::Raw, body, headers: Vec::new() }
+        Self { status: StatusCode::OK, content: Content::Raw, body: Payload::Whole(body), headers: Vec::new() }
     }
 
     /// Plain text.
     #[must_use]
     pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { status, content: Content::Text, body: body.into(), headers: Vec::new() }
+        Self { status, content: Content::Text, body: Payload::Whole(body.into()), headers: Vec::new() }
+    }
+
+    /// A body that is sent as it comes, neither indented nor compressed. For events and archives of unknown length.
+    #[must_use]
+    pub fn stream(content_type: HeaderValue, body: Body) -> Self {
+        let headers = vec![(CONTENT_TYPE, content_type)];
+        Self { status: StatusCode::OK, content: Content::None, body: Payload::Stream(body), headers }
     }
 
     /// No body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, content: Content::None, body: Bytes::new(), headers: Vec::new() }
+        Self { status, content: Content::None, body: Payload::Whole(Bytes::new()), headers: Vec::new() }
     }
 
     /// The same answer under another status.
@@ -209,13 +222,11 @@ pub async fn render(answer: Answer, looks: Looks) -> Response {
 }
 
 async fn render_reply(reply: Reply, looks: Looks) -> Response {
-    let mut body = reply.body;
-    if looks.pretty && reply.content == Content::Json {
-        body = render_pretty(&body).into();
-    }
-    let compressed = if looks.gzip { gzip::compress(&body).await } else { None };
-    let is_compressed = compressed.is_some();
-    let mut response = Response::new(Body::from(compressed.unwrap_or(body)));
+    let (body, is_compressed) = match reply.body {
+        Payload::Whole(body) => render_body(body, reply.content, looks).await,
+        Payload::Stream(body) => (body, false),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.reserve(8);
@@ -237,6 +248,16 @@ async fn render_reply(reply: Reply, looks: Looks) -> Response {
         set(headers, name, value);
     }
     response
+}
+
+/// The bytes to send, and whether they are compressed.
+async fn render_body(mut body: Bytes, content: Content, looks: Looks) -> (Body, bool) {
+    if looks.pretty && content == Content::Json {
+        body = render_pretty(&body).into();
+    }
+    let compressed = if looks.gzip { gzip::compress(&body).await } else { None };
+    let is_compressed = compressed.is_some();
+    (Body::from(compressed.unwrap_or(body)), is_compressed)
 }
 
 fn render_failure(failure: Failure) -> Response {
@@ -278,6 +299,16 @@ mod tests {
         assert_eq!(response.headers()["x-consul-effective-consistency"], "stale");
         let body = axum::body::to_bytes(response.into_body(), 100).await.expect("short");
         assert_eq!(&body[..], b"true\n");
+    }
+
+    #[tokio::test]
+    async fn streams_pass_through_as_they_are() {
+        let reply = Reply::stream(HeaderValue::from_static("text/event-stream"), Body::from("data: {}\n\n"));
+        let response = render(Ok(reply), Looks { pretty: true, gzip: true }).await;
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert!(!response.headers().contains_key("content-encoding"));
+        let body = axum::body::to_bytes(response.into_body(), 100).await.expect("short");
+        assert_eq!(&body[..], b"data: {}\n\n");
     }
 
     #[tokio::test]
