@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::definition::definitions;
-use crate::hcl;
 use crate::problem::{Origin, Problem};
 use crate::schema::{Kind, Setting, Support, is_section, setting, settings};
 use crate::suggest::closest;

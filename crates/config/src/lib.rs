@@ -4,7 +4,6 @@
 
 mod config;
 mod definition;
-mod hcl;
 mod host;
 mod layer;
 mod load;

@@ -8,13 +8,15 @@ use crate::tools;
 
 /// Which of our crates each of our crates may use. Arrows only point down.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("agent", &["client", "config", "dns", "filter", "gossip", "model", "server", "state"]),
+    ("agent", &["acl", "client", "config", "dns", "filter", "gossip", "model", "server", "state"]),
     ("operator", &["client", "config", "model"]),
-    ("server", &["filter", "model", "state"]),
+    ("server", &["acl", "filter", "model", "state"]),
     ("state", &["model"]),
     ("dns", &["model"]),
     ("gossip", &["model"]),
-    ("config", &["model"]),
+    ("config", &["hcl", "model"]),
+    ("acl", &["hcl"]),
+    ("hcl", &[]),
     ("client", &["model"]),
     ("filter", &[]),
     ("model", &[]),
@@ -25,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide without IO.
-const PURE: &[&str] = &["config", "dns", "filter", "gossip", "model", "server", "state"];
+const PURE: &[&str] = &["acl", "config", "dns", "filter", "gossip", "hcl", "model", "server", "state"];
 
 /// What a pure crate must not depend on.
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "socket2", "openraft", "kube", "sled", "reqwest"];

@@ -1,4 +1,4 @@
-//! Reader of the first HCL, the language of Consul's configuration files, and of JSON, which it contains.
+//! Reader of the first HCL, the language of Consul's configuration files and access rules, and of JSON, which it contains.
 //!
 //! Written here because HCL 2 parsers refuse what real files hold (several settings in one line, quoted keys,
 //! `"{{ GetPrivateIP }}"` and `${...}` as plain text) and tell no line for a key. Not a template language: text is
@@ -13,22 +13,27 @@ const DEPTH_MAX: usize = 64;
 
 /// What a file says: its values, and the line of each key by its path (`ports.http`, `services[0].name`).
 #[derive(Debug, Default)]
-pub(crate) struct Document {
-    pub(crate) root: Map<String, Value>,
-    pub(crate) lines: BTreeMap<String, usize>,
+pub struct Document {
+    /// The values, in the order in which they were written.
+    pub root: Map<String, Value>,
+    /// Line of the first mention of each key, counted from 1.
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// Where and why reading stopped.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("At {line}:{column}: {what}")]
-pub(crate) struct SyntaxError {
+pub struct SyntaxError {
     line: usize,
     column: usize,
     what: String,
 }
 
 /// Reads HCL, or JSON, whose syntax has then been checked by a JSON parser.
-pub(crate) fn parse(text: &str) -> Result<Document, SyntaxError> {
+///
+/// # Errors
+/// The place of the first character that does not fit, and what would.
+pub fn parse(text: &str) -> Result<Document, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut parser = Parser { text, at: 0, lines: BTreeMap::new() };
     parser.skip_space()?;
