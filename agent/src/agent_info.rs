@@ -8,6 +8,7 @@ use model::format_duration;
 use model::{Json, Node, NodeId, NodeName, TextMap, Token};
 use serde_json::json;
 
+use crate::events::Events;
 use crate::gossip::Pool;
 use crate::http::AgentFacts;
 use crate::http::agent::{Identity, StatGroups};
@@ -52,6 +53,7 @@ pub(crate) fn facts(
     config: &Config,
     local: &Arc<LocalAgent>,
     lan: &Pool,
+    events: Arc<Events>,
     raft: Option<&RaftNode>,
     orders: Orders,
 ) -> Arc<AgentFacts> {
@@ -60,6 +62,7 @@ pub(crate) fn facts(
         local: local.clone(),
         lan: lan.clone(),
         wan: None,
+        events,
         resolver: Resolver::new(config.ports.serf_lan),
         orders,
         identity: Identity {

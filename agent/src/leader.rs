@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::raft::node::{NotDone, RaftNode};
-use crate::servers;
+use crate::{events, servers};
 
 /// A complete comparison of gossip and catalog at least this often, as in Consul.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
@@ -48,6 +48,7 @@ pub async fn run(duties: Arc<Duties>) {
             return;
         }
         tracing::info!(target: "agent::leader", "cluster leadership acquired");
+        events::announce_leader(&duties.lan, &duties.node).await;
         tokio::select! {
             () = lead(&duties) => {}
             lost = leadership.wait_for(|state| !state.is_local) => {

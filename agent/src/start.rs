@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::Backend;
+use crate::events::Events;
 use crate::gossip::{Pool, PoolConfig};
 use crate::http::{self, AgentFacts, HttpState};
 use crate::join::{self, Resolver, RetryJoin};
@@ -122,12 +123,16 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         None => Backend::Remote(Arc::new(Router::new(config.datacenter.clone(), connections, directory.clone()))),
     };
     let lan = start_gossip(&config, &id).await?;
+    let pool_events = lan.events();
     follow_servers(&tasks, &lan, &directory, &config.datacenter);
     if let Some(server) = &server {
         server.spawn_duties(&tasks, &lan, &config);
     }
     let local = start_registrations(&config, &id, &tasks, &lan, &backend).await?;
-    let facts = agent_info::facts(&config, &local, &lan, server.as_ref().map(ServerParts::raft), orders);
+    let events = Events::new(lan.clone(), local.clone());
+    tasks.spawn(events.clone().run(pool_events));
+    let raft = server.as_ref().map(ServerParts::raft);
+    let facts = agent_info::facts(&config, &local, &lan, events, raft, orders);
     start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
     join_others(&config, &tasks, &lan, &local).await?;
     Ok(Parts { lan, local, server, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })

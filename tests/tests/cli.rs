@@ -140,6 +140,8 @@ const LINES: &str = "
     operator raft remove-peer -id=nope
     operator raft remove-peer -address=127.0.0.1:1
     force-leave nope
+    event -name=x -tag=a
+    event -name=x -node=[
     reload
 ";
 

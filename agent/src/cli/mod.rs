@@ -5,6 +5,7 @@ use std::process::ExitCode;
 pub mod agent;
 mod catalog;
 mod connect;
+mod event;
 pub mod flags;
 pub mod frame;
 mod info;
@@ -32,6 +33,7 @@ static COMMANDS: &[Command] = &[
     catalog::datacenters::COMMAND,
     catalog::nodes::COMMAND,
     catalog::services::COMMAND,
+    event::COMMAND,
     info::COMMAND,
     keygen::COMMAND,
     kv::COMMAND,

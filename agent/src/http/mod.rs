@@ -9,6 +9,7 @@ mod catalog;
 mod catalog_shapes;
 pub mod decode;
 mod escape;
+mod event;
 pub mod extract;
 mod gzip;
 mod health;

@@ -108,6 +108,12 @@ impl Reply {
         self
     }
 
+    /// Adds an index to block on, where there is nothing else to tell about a read.
+    #[must_use]
+    pub fn with_index(self, index: u64) -> Self {
+        self.with_header(INDEX, HeaderValue::from(index))
+    }
+
     /// Adds the headers that tell about a read.
     #[must_use]
     pub fn with_read(mut self, meta: &ReadMeta) -> Self {

@@ -16,7 +16,7 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, gzip, health, kv, operator, status};
+use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, status};
 
 /// One handler. The variants are the endpoints of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Endpoint {
     CatalogNodeServices,
     StatusLeader,
     StatusPeers,
+    EventFire,
+    EventList,
     OperatorRaftConfiguration,
     OperatorRaftPeer,
     OperatorRaftTransfer,
@@ -116,6 +118,13 @@ static FAMILIES: &[(&str, &[Route])] = &[
         ],
     ),
     (
+        "event",
+        &[
+            row("/v1/event/fire/", &[(Method::PUT, Endpoint::EventFire)]),
+            row("/v1/event/list", &[(Method::GET, Endpoint::EventList)]),
+        ],
+    ),
+    (
         "operator",
         &[
             row("/v1/operator/raft/configuration", &[(Method::GET, Endpoint::OperatorRaftConfiguration)]),
@@ -172,6 +181,8 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::CatalogNodeServices => catalog::node_services(call).await,
         Endpoint::StatusLeader => status::leader(call).await,
         Endpoint::StatusPeers => status::peers(call).await,
+        Endpoint::EventFire => event::fire(call).await,
+        Endpoint::EventList => event::list(call).await,
         Endpoint::OperatorRaftConfiguration => operator::raft_configuration(call).await,
         Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
         Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,

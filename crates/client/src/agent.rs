@@ -7,7 +7,22 @@ use model::{AgentMember, HealthCheck, Json};
 
 use crate::error::Error;
 use crate::query::{QueryOptions, Target};
-use crate::transport::Client;
+use crate::transport::{Client, Method, answer};
+
+/// A user event to fire. Empty filters accept all agents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventToFire {
+    /// What.
+    pub name: String,
+    /// Opaque; at most about 400 bytes.
+    pub payload: Vec<u8>,
+    /// Regular expression for names of nodes.
+    pub node: String,
+    /// Regular expression for names of services.
+    pub service: String,
+    /// Regular expression for tags of those services.
+    pub tag: String,
+}
 
 impl Client {
     /// What the agent says about itself: `Config`, `Member`, `Stats`, ...
@@ -38,6 +53,16 @@ impl Client {
     pub async fn force_leave(&self, node: &str, prune: bool) -> Result<(), Error> {
         let to = agent("force-leave").below(node.as_bytes());
         self.command(if prune { to.pair("prune", "1") } else { to }).await
+    }
+
+    /// Fires a user event at all agents of a datacenter; returns its id.
+    pub async fn fire_event(&self, event: &EventToFire, datacenter: &str) -> Result<String, Error> {
+        let to = Target::new("/v1/event/fire").below(event.name.as_bytes()).optional("dc", datacenter);
+        let to = to.optional("node", &event.node).optional("service", &event.service).optional("tag", &event.tag);
+        let path = to.text();
+        let reply = self.send(Method::Put, &path, event.payload.clone()).await?.ok()?;
+        let fired: Json = answer(&path, &reply)?.rows;
+        Ok(fired["ID"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Lets the agent read its configuration again.

@@ -12,7 +12,7 @@ mod operator;
 mod query;
 mod transport;
 
-pub use agent::TtlVerb;
+pub use agent::{EventToFire, TtlVerb};
 pub use catalog::CatalogInstance;
 pub use error::{AddressError, Error, os_error_text};
 pub use kv::{Condition, PutOptions};

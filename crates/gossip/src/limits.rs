@@ -32,7 +32,7 @@ pub const EVENT_SLOTS: usize = 512;
 pub const EVENTS_PER_SLOT_MAX: usize = 32;
 /// Bytes of events kept for push/pull.
 pub const EVENT_BUFFER_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of name and payload in a user event we send.
+/// Bytes of a user event we send: of name and payload, and of the whole message.
 pub const USER_EVENT_BYTES_MAX: usize = 512;
 /// Bytes of name and payload in a user event we accept from a peer.
 pub const PEER_EVENT_BYTES_MAX: usize = 9 * 1024;

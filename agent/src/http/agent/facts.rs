@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::{Json, TextMap};
 
+use crate::events::Events;
 use crate::gossip::Pool;
 use crate::join::Resolver;
 use crate::local::LocalAgent;
@@ -21,6 +22,8 @@ pub struct AgentFacts {
     pub lan: Pool,
     /// Servers of all datacenters; servers only, and only if they gossip over the WAN.
     pub wan: Option<Pool>,
+    /// User events that this agent saw.
+    pub events: Arc<Events>,
     /// Turns addresses to join into sockets.
     pub resolver: Resolver,
     /// Leave and reload.

@@ -11,6 +11,7 @@ use model::{Node, TextMap, Token};
 
 use super::{AgentFacts, Identity, StatGroups};
 use crate::backend::Backend;
+use crate::events::Events;
 use crate::gossip::{Pool, PoolConfig};
 use crate::http::routes::answer;
 use crate::http::{HttpState, Limits};
@@ -60,6 +61,7 @@ async fn agent() -> Agent {
         server: false,
     };
     let facts = AgentFacts {
+        events: Events::new(lan.clone(), local.clone()),
         local,
         resolver: Resolver::new(lan.local().addr.port()),
         lan,

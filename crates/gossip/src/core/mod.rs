@@ -20,7 +20,7 @@ use crate::limits::{META_BYTES_MAX, USER_EVENT_BYTES_MAX};
 use crate::member::{Member, PoolEvent, Status};
 use crate::time::Time;
 use crate::timing::Timing;
-use crate::wire::serf::UserEvent;
+use crate::wire::serf::{SerfMessage, UserEvent};
 use crate::wire::swim::Message;
 use crate::wire::tags::encode_tags;
 use crate::wire::{WireError, packet};
@@ -100,11 +100,11 @@ pub enum CommandError {
         len: usize,
     },
     /// Name and payload of a user event.
-    #[error("user event has {len} bytes of name and payload, at most {USER_EVENT_BYTES_MAX} are allowed")]
-    EventTooLong {
-        /// Their length in bytes.
-        len: usize,
-    },
+    #[error("user event exceeds configured limit of {USER_EVENT_BYTES_MAX} bytes before encoding")]
+    EventTooLong,
+    /// A user event as it would travel.
+    #[error("encoded user event exceeds configured limit of {USER_EVENT_BYTES_MAX} bytes after encoding")]
+    EncodedEventTooLong,
     /// No member of this name.
     #[error("no node named {0:?} is a member of this pool")]
     UnknownNode(String),
@@ -379,12 +379,15 @@ impl GossipCore {
     /// Fires a user event at everybody, this node included.
     pub fn user_event(&mut self, now: Time, name: &str, payload: &[u8], coalesce: bool) -> Result<(), CommandError> {
         self.now = now;
-        let len = name.len() + payload.len();
-        if len > USER_EVENT_BYTES_MAX {
-            return Err(CommandError::EventTooLong { len });
+        if name.len() + payload.len() > USER_EVENT_BYTES_MAX {
+            return Err(CommandError::EventTooLong);
         }
-        let ltime = self.clocks.event.tick();
+        let ltime = self.clocks.event.time();
         let event = UserEvent { ltime, name: name.to_owned(), payload: payload.to_vec(), coalesce };
+        if SerfMessage::UserEvent(event.clone()).encode().len() > USER_EVENT_BYTES_MAX {
+            return Err(CommandError::EncodedEventTooLong);
+        }
+        self.clocks.event.tick();
         self.on_user_event(event);
         Ok(())
     }
