@@ -44,6 +44,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
         check_update_interval: config.check_update_interval,
         check_output_max_size: config.check_output_max_size,
         discard_check_output: config.discard_check_output,
+        sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
         agent_token: Token::default(),
     }
 }

@@ -139,6 +139,7 @@ async fn results_reach_the_registry_and_aliases_follow() {
         check_output_max_size: 4096,
         discard_check_output: false,
         agent_token: Token::default(),
+        sidecar_ports: None,
     };
     let local = LocalAgent::open(settings, None, &[], &[]).await.expect("opens");
     let spec = |json: &str| serde_json::from_str::<ServiceSpec>(json).expect("a test's own JSON");

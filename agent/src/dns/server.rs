@@ -76,6 +76,13 @@ impl DnsServer {
                 let rows = self.instances(datacenter, service, tags).await;
                 rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
             }
+            Target::Mesh { service } => {
+                let (near, meta) = Default::default();
+                let passing = self.settings.only_passing;
+                let query = Query::MeshHealth { service: service.as_str().into(), passing, near, meta };
+                let rows = self.health(datacenter, query).await;
+                rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
+            }
             Target::Servers => {
                 let rows = self.instances(datacenter, SERVERS, Vec::new()).await;
                 rows.map(|rows| answer::servers(context, &rows, &mut rand::rng()))
@@ -107,7 +114,12 @@ impl DnsServer {
     ) -> Result<Vec<CheckServiceNode>, Failure> {
         let passing = self.settings.only_passing && service != SERVERS;
         let (near, meta) = Default::default();
-        match self.ask(datacenter, Query::ServiceHealth { service: service.into(), tags, passing, near, meta }).await? {
+        let query = Query::ServiceHealth { service: service.into(), tags, passing, near, meta };
+        self.health(datacenter, query).await
+    }
+
+    async fn health(&self, datacenter: &str, query: Query) -> Result<Vec<CheckServiceNode>, Failure> {
+        match self.ask(datacenter, query).await? {
             Answer::Health(rows) => Ok(rows),
             other => Err(unexpected(&other)),
         }

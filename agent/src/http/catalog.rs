@@ -58,6 +58,16 @@ pub async fn service(call: &mut Call<'_>) -> Answer {
     Ok(call.mark_uncached(reply))
 }
 
+/// Ways to a service through the mesh.
+pub async fn connect(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let service = ServiceName::new(call.name("Missing service name")?);
+    let (near, meta) = (call.near(), call.node_meta());
+    let reply = call.catalog_read(options, Query::MeshNodes { service, near, meta }).await?;
+    Ok(call.mark_uncached(reply))
+}
+
 /// A node with its instances, by id.
 pub async fn node(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::format_duration;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::decode::{Shape, Struct, Unknown, alias, field};
 
@@ -194,7 +194,9 @@ pub static PROXY: Struct = Struct {
     unknown: Unknown::Refuse,
     opaque: true,
     finish: Some(|proxy| {
-        keep_shown(proxy, PROXY.fields, &["MeshGateway", "Expose"]);
+        if let Value::Object(shown) = model::shown_proxy(Value::Object(std::mem::take(proxy))) {
+            *proxy = shown;
+        }
     }),
 };
 
@@ -212,19 +214,7 @@ static UPSTREAM: Struct = Struct {
     ],
     unknown: Unknown::Refuse,
     opaque: true,
-    finish: Some(|upstream| {
-        for (name, zero) in [
-            ("DestinationType", json!("")),
-            ("DestinationName", json!("")),
-            ("Datacenter", json!("")),
-            ("LocalBindPort", json!(0)),
-            ("Config", Value::Null),
-        ] {
-            upstream.entry(name).or_insert(zero);
-        }
-        let always = ["DestinationType", "DestinationName", "Datacenter", "LocalBindPort", "Config", "MeshGateway"];
-        keep_shown(upstream, UPSTREAM.fields, &always);
-    }),
+    finish: None,
 };
 
 static MESH_GATEWAY: Struct = Struct {
@@ -232,15 +222,32 @@ static MESH_GATEWAY: Struct = Struct {
     fields: &[field("Mode", Shape::TEXT)],
     unknown: Unknown::Refuse,
     opaque: true,
-    finish: Some(|gateway| keep_shown(gateway, MESH_GATEWAY.fields, &[])),
+    finish: Some(|gateway| keep_shown(gateway, MESH_GATEWAY.fields)),
 };
 
 static EXPOSE: Struct = Struct {
     type_name: "structs.ExposeConfig",
-    fields: &[field("Checks", Shape::Bool), field("Paths", Shape::List("[]structs.ExposePath", &Shape::Any))],
+    fields: &[
+        field("Checks", Shape::Bool),
+        field("Paths", Shape::List("[]structs.ExposePath", &Shape::Struct(&EXPOSED_PATH))),
+    ],
     unknown: Unknown::Refuse,
     opaque: true,
-    finish: Some(|expose| keep_shown(expose, EXPOSE.fields, &[])),
+    finish: None,
+};
+
+static EXPOSED_PATH: Struct = Struct {
+    type_name: "structs.ExposePath",
+    fields: &[
+        alias("ListenerPort", &["listener_port"], Shape::INT),
+        field("Path", Shape::TEXT),
+        alias("LocalPathPort", &["local_path_port"], Shape::INT),
+        field("Protocol", Shape::TEXT),
+        field("ParsedFromCheck", Shape::Bool),
+    ],
+    unknown: Unknown::Refuse,
+    opaque: true,
+    finish: None,
 };
 
 /// Connect settings of a service in the catalog.
@@ -249,17 +256,14 @@ static CONNECT: Struct = Struct {
     fields: &[field("Native", Shape::Bool), alias("SidecarService", &["sidecar_service"], Shape::Any)],
     unknown: Unknown::Drop,
     opaque: true,
-    finish: Some(|connect| keep_shown(connect, CONNECT.fields, &[])),
+    finish: Some(|connect| keep_shown(connect, CONNECT.fields)),
 };
 
-/// Puts fields into their order and leaves out empty ones, except those that are always shown (as `{}` if absent).
-fn keep_shown(object: &mut Map<String, Value>, fields: &[super::decode::Field], always: &[&str]) {
+/// Puts fields into their order and leaves out empty ones.
+fn keep_shown(object: &mut Map<String, Value>, fields: &[super::decode::Field]) {
     let mut shown = Map::new();
     for field in fields {
-        let value = object.remove(field.name);
-        if always.contains(&field.name) {
-            shown.insert(field.name.to_owned(), value.unwrap_or_else(|| json!({})));
-        } else if let Some(value) = value.filter(|value| !is_zero(value)) {
+        if let Some(value) = object.remove(field.name).filter(|value| !is_zero(value)) {
             shown.insert(field.name.to_owned(), value);
         }
     }

@@ -11,13 +11,28 @@ pub async fn service(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;
     let options = call.read_options()?;
     let service = ServiceName::new(call.name("Missing service name")?);
-    let passing = match call.query.get("passing") {
-        None => false,
-        Some("") => true,
-        Some(text) => parse_bool(text).ok_or(Failure::bad_request("Invalid value for ?passing"))?,
-    };
+    let passing = passing(call)?;
     let (tags, near, meta) = (call.tags(), call.near(), call.node_meta());
     let reply = call.catalog_read(options, Query::ServiceHealth { service, tags, passing, near, meta }).await?;
+    Ok(call.mark_uncached(reply))
+}
+
+fn passing(call: &Call<'_>) -> Result<bool, Failure> {
+    match call.query.get("passing") {
+        None => Ok(false),
+        Some("") => Ok(true),
+        Some(text) => parse_bool(text).ok_or(Failure::bad_request("Invalid value for ?passing")),
+    }
+}
+
+/// Ways to a service through the mesh with their checks.
+pub async fn connect(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let service = ServiceName::new(call.name("Missing service name")?);
+    let passing = passing(call)?;
+    let (near, meta) = (call.near(), call.node_meta());
+    let reply = call.catalog_read(options, Query::MeshHealth { service, passing, near, meta }).await?;
     Ok(call.mark_uncached(reply))
 }
 

@@ -1,16 +1,18 @@
 //! The registrations of this agent as one object: registering, deregistering, results of checks, and what the HTTP API
 //! shows of them. Changes are on the disk before they are answered; the catalog follows (`sync`).
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use model::{CheckId, Node, ServiceId, Status, Token};
+use model::{CheckId, Node, NodeService, ServiceId, Status, Token};
 use tokio::sync::{Notify, watch};
 
-use super::build::{BuiltCheck, build_service, build_service_checks, build_standalone_check};
+use super::build::{BuiltCheck, Rules, build_service, build_service_as, build_service_checks, build_standalone_check};
 use super::error::LocalError;
 use super::limits::{CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
 use super::registry::{Change, OutputDelay, Registry, Source};
+use super::sidecar;
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
 use super::store::{KeptCheck, KeptService, KeptState, Store, StoreError};
 use crate::checks::{Outcome, Runner, output};
@@ -32,6 +34,17 @@ pub struct Settings {
     pub discard_check_output: bool,
     /// Token of what brings no token of its own.
     pub agent_token: Token,
+    /// Ports that sidecars without a port get theirs from; `None` when they must give one.
+    pub sidecar_ports: Option<RangeInclusive<u16>>,
+}
+
+/// A service that is about to be registered.
+struct Registration {
+    service: NodeService,
+    checks: Vec<BuiltCheck>,
+    token: Token,
+    source: Source,
+    is_sidecar: bool,
 }
 
 /// The registrations of this agent.
@@ -133,6 +146,46 @@ impl LocalAgent {
             self.allow_script(&check.spec, source)?;
         }
         let _alone = self.mutations.lock().await;
+        let sidecar = match spec.sidecar() {
+            Some(given) => Some(self.build_sidecar(given, &service, spec)?),
+            None => None,
+        };
+        let registration = Registration { service, checks, token: spec.token.clone(), source, is_sidecar: false };
+        self.put_service(registration, replace_checks).await?;
+        if let Some((sidecar, service, checks)) = sidecar {
+            let token = sidecar.token;
+            let registration = Registration { service, checks, token, source, is_sidecar: true };
+            self.put_service(registration, replace_checks).await?;
+        }
+        Ok(())
+    }
+
+    /// The sidecar of a service, ready to be registered.
+    fn build_sidecar(
+        &self,
+        given: &ServiceSpec,
+        service: &NodeService,
+        spec: &ServiceSpec,
+    ) -> Result<(ServiceSpec, NodeService, Vec<BuiltCheck>), LocalError> {
+        let mut sidecar = sidecar::definition(given, service, &spec.token);
+        if sidecar.port < 1 {
+            let range = self.settings.sidecar_ports.as_ref();
+            sidecar.port = self.with_registry(|registry| {
+                let registered = registry.services().values().map(|entry| &*entry.service);
+                sidecar::choose_port(range, &sidecar.id, registered)
+            })?;
+        }
+        if sidecar.check.is_none() && sidecar.checks.is_empty() {
+            sidecar.checks = sidecar::default_checks(&sidecar, &service.id);
+        }
+        let built = build_service_as(&sidecar, Rules::OfSidecars)?;
+        let checks = build_service_checks(&self.settings.node.node, &built, &sidecar)?;
+        Ok((sidecar, built, checks))
+    }
+
+    /// Puts a service with its checks on the disk and into the registry, and runs the checks.
+    async fn put_service(&self, registration: Registration, replace_checks: bool) -> Result<(), LocalError> {
+        let Registration { service, checks, token, source, is_sidecar } = registration;
         let id = service.id.clone();
         let dropped = self.with_registry(|registry| {
             self.has_room(registry, usize::from(!registry.services().contains_key(&id)), checks.len())?;
@@ -140,8 +193,8 @@ impl LocalAgent {
             dropped.retain(|old| !checks.iter().any(|new| new.check.check_id == *old));
             Ok::<_, LocalError>(dropped)
         })?;
-        let kept = KeptService { token: spec.token.clone(), service: service.clone(), source };
-        let kept_checks: Vec<KeptCheck> = checks.iter().map(|built| kept_check(built, &spec.token, source)).collect();
+        let kept = KeptService { token: token.clone(), service: service.clone(), source, is_sidecar };
+        let kept_checks: Vec<KeptCheck> = checks.iter().map(|built| kept_check(built, &token, source)).collect();
         let removed = dropped.clone();
         self.on_disk(move |store| {
             if source == Source::Remote {
@@ -161,9 +214,12 @@ impl LocalAgent {
             for check in &dropped {
                 registry.remove_check(check);
             }
-            registry.put_service(service, spec.token.clone(), source);
+            registry.put_service(service, token.clone(), source);
+            if is_sidecar {
+                registry.mark_sidecar(&id);
+            }
             for check in &checks {
-                registry.put_check(check.clone(), spec.token.clone(), source, now);
+                registry.put_check(check.clone(), token.clone(), source, now);
             }
         });
         for check in &checks {
@@ -173,7 +229,7 @@ impl LocalAgent {
         Ok(())
     }
 
-    /// Removes a service and its checks. Returns whether it was there.
+    /// Removes a service with its checks and its sidecar. Returns whether it was there.
     ///
     /// # Errors
     /// When no service is named, or the removal cannot be kept.
@@ -182,6 +238,15 @@ impl LocalAgent {
             return Err(LocalError::MissingServiceId);
         }
         let _alone = self.mutations.lock().await;
+        let was_there = self.remove_service(id).await?;
+        let sidecar = sidecar::sidecar_id(id);
+        if self.with_registry(|registry| registry.services().get(&sidecar).is_some_and(|entry| entry.is_sidecar)) {
+            self.remove_service(&sidecar).await?;
+        }
+        Ok(was_there)
+    }
+
+    async fn remove_service(&self, id: &ServiceId) -> Result<bool, LocalError> {
         let Some(checks) =
             self.with_registry(|registry| registry.services().contains_key(id).then(|| registry.checks_of(id)))
         else {

@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
-use model::{CheckId, HealthCheck, Json, NodeName, NodeService, ServiceAddress, ServiceId, TextMap};
+use model::{CheckId, HealthCheck, Json, NodeName, NodeService, ServiceAddress, ServiceId, TextMap, shown_proxy};
 use serde_json::json;
 
 use super::error::LocalError;
 use super::limits::{META_KEY_MAX, META_PAIRS_MAX, META_VALUE_MAX, WEIGHT_MAX};
+use super::sidecar;
 use super::spec::{CheckSpec, InvalidCheck, Probe, ServiceSpec, StandaloneCheckSpec};
 
 /// A check ready to be registered.
@@ -24,6 +25,23 @@ pub struct BuiltCheck {
 /// # Errors
 /// When the definition breaks a rule; the first one broken is named.
 pub fn build_service(spec: &ServiceSpec) -> Result<NodeService, LocalError> {
+    build_service_as(spec, Rules::All)
+}
+
+/// Which rules a definition must follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Every one.
+    All,
+    /// All but those of its kind: sidecars may be of any kind, as in Consul.
+    OfSidecars,
+}
+
+/// The service that a definition describes, held to some rules only.
+///
+/// # Errors
+/// As [`build_service`].
+pub fn build_service_as(spec: &ServiceSpec, rules: Rules) -> Result<NodeService, LocalError> {
     if spec.name.is_empty() {
         return Err(LocalError::MissingServiceName);
     }
@@ -33,7 +51,6 @@ pub fn build_service(spec: &ServiceSpec) -> Result<NodeService, LocalError> {
     if let Some(meta) = &spec.meta {
         validate_meta(meta).map_err(LocalError::InvalidMeta)?;
     }
-    validate_kind(spec)?;
     let id = if spec.id.is_empty() { ServiceId::new(&*spec.name) } else { spec.id.clone() };
     let mut service = NodeService {
         kind: spec.kind.clone(),
@@ -47,10 +64,18 @@ pub fn build_service(spec: &ServiceSpec) -> Result<NodeService, LocalError> {
         weights,
         enable_tag_override: spec.enable_tag_override,
         proxy: build_proxy(spec.proxy.as_ref()),
-        connect: spec.connect.clone().filter(Json::is_object).unwrap_or_else(|| json!({})),
+        connect: match &spec.connect {
+            Some(connect) if connect.native => json!({"Native": true}),
+            _ => json!({}),
+        },
         create_index: 0,
         modify_index: 0,
     };
+    let mut problems = service.mesh_problems(spec.sidecar().is_some());
+    problems.extend(sidecar::problems(spec));
+    if rules == Rules::All && !problems.is_empty() {
+        return Err(LocalError::InvalidProxy(problems));
+    }
     add_address_tags(&mut service);
     Ok(service)
 }
@@ -186,39 +211,15 @@ pub fn validate_meta(meta: &TextMap) -> Result<(), String> {
     Ok(())
 }
 
-fn validate_kind(spec: &ServiceSpec) -> Result<(), LocalError> {
-    let has = |json: Option<&Json>, field: &str| {
-        json.and_then(|json| json.get(field)).is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
-    };
-    if has(spec.connect.as_ref(), "SidecarService") {
-        return Err(LocalError::Sidecar);
-    }
-    let mut problems = Vec::new();
-    match spec.kind.as_str() {
-        "connect-proxy" => {
-            if !has(spec.proxy.as_ref(), "DestinationServiceName") {
-                problems.push("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
-            }
-            if spec.port == 0 {
-                problems.push("Port must be set for a Connect proxy");
-            }
-        }
-        "mesh-gateway" if spec.port == 0 => problems.push("Port must be non-zero for a mesh-gateway"),
-        "terminating-gateway" if spec.port == 0 => problems.push("Port must be non-zero for a terminating-gateway"),
-        _ => {}
-    }
-    if problems.is_empty() { Ok(()) } else { Err(LocalError::InvalidProxy(problems)) }
-}
-
-/// The proxy settings as given, with the two objects that are always there.
+/// The proxy settings in the form of the catalog: the objects that are always there, and every upstream with its type.
 fn build_proxy(given: Option<&Json>) -> Json {
-    let mut proxy = given.and_then(Json::as_object).cloned().unwrap_or_default();
-    for field in ["MeshGateway", "Expose"] {
-        if !proxy.get(field).is_some_and(Json::is_object) {
-            proxy.insert(field.to_owned(), json!({}));
+    let mut proxy = shown_proxy(given.cloned().unwrap_or_default());
+    for upstream in proxy.get_mut("Upstreams").and_then(Json::as_array_mut).into_iter().flatten() {
+        if upstream["DestinationType"] == "" {
+            upstream["DestinationType"] = json!("service");
         }
     }
-    Json::Object(proxy)
+    proxy
 }
 
 /// An IP address is also the instance's LAN and WAN address of its family, unless those were given.

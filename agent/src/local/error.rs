@@ -22,10 +22,19 @@ pub enum LocalError {
     InvalidMeta(String),
     /// A proxy or gateway lacks what it needs; one line each.
     #[error("{}", multi_error(.0))]
-    InvalidProxy(Vec<&'static str>),
-    /// A sidecar is asked for.
-    #[error("Invalid service: Connect.SidecarService is not supported by this agent; register the proxy as a service")]
-    Sidecar,
+    InvalidProxy(Vec<String>),
+    /// A sidecar gives no port and none may be chosen.
+    #[error(
+        "Bad request: Invalid SidecarService: no port provided for sidecar_service and auto-assignment disabled in config"
+    )]
+    NoSidecarPorts,
+    /// A sidecar gives no port and none is free.
+    #[error(
+        "Bad request: Invalid SidecarService: no port provided for sidecar_service and none left in the configured range \
+         [{}, {}]",
+        .0.start(), .0.end()
+    )]
+    SidecarPortsUsed(std::ops::RangeInclusive<u16>),
     /// The check cannot be run.
     #[error("Invalid check: {0}")]
     InvalidCheck(#[from] InvalidCheck),
@@ -85,7 +94,6 @@ impl LocalError {
             | Self::InvalidWeights(_)
             | Self::InvalidMeta(_)
             | Self::InvalidProxy(_)
-            | Self::Sidecar
             | Self::InvalidCheck(_)
             | Self::InvalidServiceCheckStatus
             | Self::InvalidCheckStatus
@@ -98,6 +106,8 @@ impl LocalError {
             | Self::MissingServiceId
             | Self::MissingCheckId
             | Self::NotTtl(_)
+            | Self::NoSidecarPorts
+            | Self::SidecarPortsUsed(_)
             | Self::Full(_)
             | Self::Store(_) => 500,
         }

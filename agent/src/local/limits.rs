@@ -10,6 +10,8 @@ pub const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 pub const SCRIPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// Shortest time in critical state before a service is deregistered; shorter ones are raised to it.
 pub const CRITICAL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+/// Time between two looks at whether a sidecar listens.
+pub const SIDECAR_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks for services that are critical for too long.
 pub const REAP_INTERVAL: Duration = Duration::from_secs(30);
 /// Checks that run at the same moment; others wait for their turn.

@@ -13,6 +13,7 @@ use super::agent::{LocalAgent, Settings};
 use super::build::BuiltCheck;
 use super::error::LocalError;
 use super::registry::{OutputDelay, Registry, Source};
+use super::sidecar::sidecar_id;
 use super::spec::{ServiceSpec, StandaloneCheckSpec};
 use super::store::{Kept, Store, StoreError};
 
@@ -66,7 +67,11 @@ impl LocalAgent {
     /// # Errors
     /// When a definition is refused; the ones before it are in place then.
     pub async fn reload(&self, services: &[ServiceSpec], checks: &[StandaloneCheckSpec]) -> Result<(), OpenError> {
-        let is_defined_service = |id: &ServiceId| services.iter().any(|spec| service_id(spec) == *id);
+        let is_defined_service = |id: &ServiceId| {
+            services.iter().any(|spec| {
+                service_id(spec) == *id || (spec.sidecar().is_some() && sidecar_id(&service_id(spec)) == *id)
+            })
+        };
         let is_defined_check = |check: &HealthCheck| checks.iter().any(|spec| check_id(spec) == &*check.check_id);
         let (old_services, old_checks) = self.with_registry(|registry| {
             let from_file = |source: Source| source == Source::Local;
@@ -130,7 +135,11 @@ fn check_id(spec: &StandaloneCheckSpec) -> &str {
 fn restore(kept: Kept, wall_clock: SystemTime, now: Instant) -> Registry {
     let mut registry = Registry::default();
     for service in kept.services {
+        let id = service.service.id.clone();
         registry.put_service(service.service, service.token, service.source);
+        if service.is_sidecar {
+            registry.mark_sidecar(&id);
+        }
     }
     for entry in kept.checks {
         let mut check = entry.check;

@@ -12,6 +12,7 @@ pub mod limits;
 mod load;
 mod maintenance;
 mod registry;
+mod sidecar;
 mod spec;
 mod store;
 pub mod sync;
@@ -25,5 +26,7 @@ pub use identity::{IdentityError, load_node_id};
 pub use load::OpenError;
 pub use maintenance::{NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
 pub use registry::{CheckEntry, Registry, ServiceEntry, Source};
-pub use spec::{CheckSpec, HttpProbe, InvalidCheck, Nanos, Probe, ServiceSpec, StandaloneCheckSpec, Timing};
+pub use spec::{
+    CheckSpec, ConnectSpec, HttpProbe, InvalidCheck, Nanos, Probe, ServiceSpec, StandaloneCheckSpec, Timing,
+};
 pub use store::StoreError;

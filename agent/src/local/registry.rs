@@ -32,6 +32,8 @@ pub struct ServiceEntry {
     pub token: Token,
     /// Where it came from.
     pub source: Source,
+    /// Whether it is the sidecar of another service here and goes with it.
+    pub is_sidecar: bool,
     /// Whether the catalog has it.
     pub in_sync: bool,
     /// Raised on every change.
@@ -115,8 +117,16 @@ impl Registry {
             check.service_name = service.service.clone();
             check.service_tags.clone_from(&service.tags);
         }
-        let entry = ServiceEntry { service: Arc::new(service), token, source, in_sync: false, revision };
+        let service = Arc::new(service);
+        let entry = ServiceEntry { service, token, source, is_sidecar: false, in_sync: false, revision };
         self.services.insert(id, entry);
+    }
+
+    /// Marks a service as the sidecar of another one.
+    pub fn mark_sidecar(&mut self, id: &ServiceId) {
+        if let Some(entry) = self.services.get_mut(id) {
+            entry.is_sidecar = true;
+        }
     }
 
     /// Adds or replaces a check; a check of the same id keeps its status and output.

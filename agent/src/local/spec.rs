@@ -111,8 +111,27 @@ pub struct ServiceSpec {
     pub checks: Vec<CheckSpec>,
     /// Proxy settings, kept as given.
     pub proxy: Option<Json>,
-    /// Connect settings, kept as given.
-    pub connect: Option<Json>,
+    /// Part in the mesh.
+    pub connect: Option<ConnectSpec>,
+}
+
+/// What part a service takes in the mesh.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ConnectSpec {
+    /// Whether it speaks the mesh's protocol itself.
+    #[serde(deserialize_with = "null_as_default")]
+    pub native: bool,
+    /// The proxy to register beside it.
+    pub sidecar_service: Option<Box<ServiceSpec>>,
+}
+
+impl ServiceSpec {
+    /// The sidecar that is asked for.
+    #[must_use]
+    pub fn sidecar(&self) -> Option<&Self> {
+        self.connect.as_ref()?.sidecar_service.as_deref()
+    }
 }
 
 /// Weights as given.

@@ -52,6 +52,9 @@ pub struct KeptService {
     /// Where it came from.
     #[serde(default)]
     pub source: Source,
+    /// Whether it is the sidecar of another service and goes with it.
+    #[serde(rename = "LocallyRegisteredAsSidecar", default)]
+    pub is_sidecar: bool,
 }
 
 /// A check as kept.
@@ -304,7 +307,7 @@ mod tests {
 
     fn service(id: &str) -> KeptService {
         let service = NodeService { id: id.into(), service: "web".into(), port: 80, ..NodeService::default() };
-        KeptService { token: Token::new("t"), service, source: Source::Remote }
+        KeptService { token: Token::new("t"), service, source: Source::Remote, is_sidecar: false }
     }
 
     fn store() -> (tempfile::TempDir, Store) {

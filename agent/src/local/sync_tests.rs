@@ -83,6 +83,7 @@ fn settings() -> Settings {
         check_output_max_size: 4096,
         discard_check_output: false,
         agent_token: Token::default(),
+        sidecar_ports: None,
     }
 }
 

@@ -166,6 +166,8 @@ pub struct Ports {
     pub serf_wan: Option<u16>,
     /// RPC between agents.
     pub server: u16,
+    /// Ports that sidecars without a port get theirs from; `None` when they must give one.
+    pub sidecars: Option<(u16, u16)>,
 }
 
 /// Levels of the log, quietest last.

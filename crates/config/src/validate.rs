@@ -197,7 +197,20 @@ fn ports(reader: &mut Reader<'_>) -> Ports {
         serf_lan,
         serf_wan: reader.port("ports.serf_wan"),
         server,
+        sidecars: sidecar_ports(reader),
     }
+}
+
+fn sidecar_ports(reader: &mut Reader<'_>) -> Option<(u16, u16)> {
+    let (first, last) = (reader.port("ports.sidecar_min_port")?, reader.port("ports.sidecar_max_port")?);
+    if first == 0 || last == 0 {
+        return None;
+    }
+    if first > last {
+        let text = format!("sidecar_min_port must be less than sidecar_max_port: {first} is above {last}");
+        reader.refuse("ports.sidecar_min_port", &text);
+    }
+    Some((first, last))
 }
 
 fn dns(reader: &mut Reader<'_>) -> Dns {

@@ -36,6 +36,11 @@ pub enum Target {
         /// Tag that instances must have.
         tag: Option<String>,
     },
+    /// Ways to a service through the mesh with their checks.
+    Mesh {
+        /// Name of the service.
+        service: String,
+    },
     /// A node.
     Node {
         /// Name of the node.
@@ -104,6 +109,7 @@ fn plan_labels(context: Context<'_>, labels: &[String]) -> Option<Plan> {
     };
     let target = match kind {
         "service" => service_target(parts)?,
+        "connect" => Target::Mesh { service: mesh_service(parts)? },
         "node" if !parts.is_empty() => Target::Node { node: parts.join(".") },
         "addr" => match parts {
             [hex] => return Some(Plan::Reply(address_reply(context, hex))),
@@ -112,6 +118,11 @@ fn plan_labels(context: Context<'_>, labels: &[String]) -> Option<Plan> {
         _ => return None,
     };
     Some(Plan::Lookup(Lookup { datacenter, target }))
+}
+
+/// The service of `NAME.connect`; tags do not exist there.
+fn mesh_service(parts: &[String]) -> Option<String> {
+    parts.last().cloned()
 }
 
 fn service_target(parts: &[String]) -> Option<Target> {

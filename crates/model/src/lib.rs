@@ -13,6 +13,7 @@ mod kv;
 mod member;
 mod node;
 mod operator;
+mod proxy;
 mod register;
 mod service;
 mod session;
@@ -27,6 +28,10 @@ pub use kv::{KvChange, KvEntry, KvVerb};
 pub use member::{AgentMember, MemberStatus};
 pub use node::Node;
 pub use operator::{RaftConfiguration, RaftServer};
+pub use proxy::{
+    CONNECT_PROXY, Expose, ExposedPath, INGRESS_GATEWAY, MESH_GATEWAY, ProxySettings, TERMINATING_GATEWAY, Upstream,
+    shown_expose, shown_proxy,
+};
 pub use register::{Deregistration, Registration};
 pub use service::{NodeService, ServiceAddress, Weights};
 pub use session::{Session, SessionBehavior};

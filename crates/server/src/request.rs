@@ -97,6 +97,10 @@ pub enum Query {
     NodeServices { node: NodeName },
     /// Instances of a service with their checks; `passing` leaves out those with any check that does not pass.
     ServiceHealth { service: ServiceName, tags: Vec<String>, passing: bool, near: NodeName, meta: TextMap },
+    /// Ways to a service through the mesh (its proxies, itself when native).
+    MeshNodes { service: ServiceName, near: NodeName, meta: TextMap },
+    /// The same with their checks.
+    MeshHealth { service: ServiceName, passing: bool, near: NodeName, meta: TextMap },
     /// Checks of a node and its services.
     NodeChecks { node: NodeName },
     /// Checks of all instances of a service.

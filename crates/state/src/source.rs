@@ -39,6 +39,8 @@ pub enum Source<'a> {
     /// All instances of a service with their nodes and checks: one index for the service, or that of the last
     /// disappearance of any service when there is none of the name.
     Service(&'a ServiceName),
+    /// All ways to a service through the mesh, with the same rule.
+    Mesh(&'a ServiceName),
     /// A node and its instances: the index of both tables, 0 when there is no such node.
     Node(&'a NodeName),
 }

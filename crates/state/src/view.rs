@@ -7,7 +7,7 @@ use model::{HealthCheck, Key, KvEntry, Node, NodeId};
 use crate::instance::Instance;
 use crate::key::key;
 use crate::source::{Source, Table};
-use crate::tables::{EXTINCTION, Tables, service_key};
+use crate::tables::{EXTINCTION, MESH_EXTINCTION, Tables, mesh_key, service_key};
 use crate::watch::Watches;
 
 /// One version of the state. Holding one keeps its memory, not the writer: let go of it before waiting.
@@ -33,12 +33,8 @@ impl View {
             Source::Key(key) => tables.key_index(key),
             Source::Prefix(prefix) => tables.prefix_index(prefix),
             Source::Tables(names) => tables.tables_index(names),
-            Source::Service(name) => tables
-                .indexes
-                .get(&service_key(name))
-                .or_else(|| tables.indexes.get(&key([EXTINCTION])))
-                .copied()
-                .unwrap_or_else(|| tables.tables_index(SERVICE_TABLES)),
+            Source::Service(name) => self.named_index(&service_key(name), EXTINCTION),
+            Source::Mesh(name) => self.named_index(&mesh_key(name), MESH_EXTINCTION),
             Source::Node(name) if tables.node(name).is_none() => 0,
             Source::Node(_) => tables.tables_index(NODE_TABLES),
         }
@@ -52,16 +48,26 @@ impl View {
             Source::Key(key) => Watches::one(tables.kv.watch_key(key)),
             Source::Prefix(prefix) => Watches::one(tables.kv.watch_prefix(prefix)),
             Source::Tables(names) => self.table_watches(names),
-            Source::Service(name) => {
-                let key_of_name = service_key(name);
-                let mut watches = Watches::one(tables.indexes.watch_key(&key_of_name));
-                if tables.indexes.get(&key_of_name).is_none() {
-                    watches.push(tables.indexes.watch_key(&key([EXTINCTION])));
-                }
-                watches
-            }
+            Source::Service(name) => self.named_watches(&service_key(name), EXTINCTION),
+            Source::Mesh(name) => self.named_watches(&mesh_key(name), MESH_EXTINCTION),
             Source::Node(_) => self.table_watches(NODE_TABLES),
         }
+    }
+
+    /// The index of one name, else that of the last disappearance of any.
+    fn named_index(&self, name: &[u8], extinction: &str) -> u64 {
+        let indexes = &self.tables.indexes;
+        let found = indexes.get(name).or_else(|| indexes.get(&key([extinction])));
+        found.copied().unwrap_or_else(|| self.tables.tables_index(SERVICE_TABLES))
+    }
+
+    fn named_watches(&self, name: &[u8], extinction: &str) -> Watches {
+        let indexes = &self.tables.indexes;
+        let mut watches = Watches::one(indexes.watch_key(name));
+        if indexes.get(name).is_none() {
+            watches.push(indexes.watch_key(&key([extinction])));
+        }
+        watches
     }
 
     fn table_watches(&self, tables: &[Table]) -> Watches {
@@ -97,6 +103,11 @@ impl View {
     /// Instances of a service (ignoring case) by node, then id.
     pub fn instances_of(&self, service: &str) -> impl Iterator<Item = &Arc<Instance>> {
         self.tables.instances.prefix(&key([service]))
+    }
+
+    /// Instances that the mesh reaches a service (ignoring case) through, by node, then id.
+    pub fn mesh_instances_of(&self, service: &str) -> impl Iterator<Item = &Arc<Instance>> {
+        self.tables.mesh_instances.prefix(&key([service]))
     }
 
     /// Instances on a node by id.

@@ -44,14 +44,10 @@ static WEIGHTS: Struct = Struct {
 
 static CONNECT: Struct = Struct {
     type_name: "structs.ServiceConnect",
-    fields: &[field("Native", Shape::Bool), alias("SidecarService", &["sidecar_service"], Shape::Any)],
+    fields: &[field("Native", Shape::Bool), alias("SidecarService", &["sidecar_service"], Shape::Struct(&SERVICE))],
     unknown: Unknown::RefusePlainly,
     opaque: true,
-    finish: Some(|connect| {
-        if connect.get("Native") == Some(&serde_json::Value::Bool(false)) {
-            connect.remove("Native");
-        }
-    }),
+    finish: None,
 };
 
 /// The fields that name a check, then those that all checks have in common.

@@ -37,6 +37,7 @@ async fn agent() -> Agent {
         check_output_max_size: 16,
         discard_check_output: false,
         agent_token: Token::default(),
+        sidecar_ports: None,
     };
     let local = LocalAgent::open(settings, None, &[], &[]).await.expect("nothing to load");
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

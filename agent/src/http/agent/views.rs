@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use md5::{Digest as _, Md5};
-use model::{HealthCheck, Json, NodeService, ServiceAddress, TextMap, Weights};
+use model::{CONNECT_PROXY, HealthCheck, Json, NodeService, ServiceAddress, TextMap, Weights};
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub struct ServiceView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    proxy: Option<&'a Json>,
+    proxy: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<&'a Json>,
 }
@@ -50,7 +50,7 @@ impl<'a> ServiceView<'a> {
             weights: service.weights,
             enable_tag_override: service.enable_tag_override,
             content_hash: None,
-            proxy: (!service.kind.is_empty()).then_some(&service.proxy),
+            proxy: (service.kind == CONNECT_PROXY || service.is_gateway()).then(|| shown_proxy(&service.proxy)),
             connect: service.connect.as_object().filter(|fields| !fields.is_empty()).map(|_| &service.connect),
         }
     }
@@ -63,6 +63,19 @@ impl<'a> ServiceView<'a> {
         self.content_hash = Some(hash.clone());
         (self, hash)
     }
+}
+
+/// The proxy settings as the agent shows them: unlike the catalog, it leaves out what an upstream does not say.
+fn shown_proxy(proxy: &Json) -> Json {
+    let mut proxy = proxy.clone();
+    for upstream in proxy.get_mut("Upstreams").and_then(Json::as_array_mut).into_iter().flatten() {
+        if let Json::Object(fields) = upstream {
+            fields.retain(|name, value| {
+                name == "DestinationName" || !(value.is_null() || *value == json!("") || *value == json!(0))
+            });
+        }
+    }
+    proxy
 }
 
 /// The health of one service instance, in the shape of `/v1/agent/health/service/id/:id`.

@@ -46,7 +46,6 @@ const fn field(name: &'static str, json: &'static str, kind: FieldKind) -> Field
     Field { name, json, kind }
 }
 
-const SIDECAR: &str = "sidecar proxies are not available yet; remove it";
 const SCRIPT: &str = "it was removed from Consul; use \"args\"";
 
 /// Fields of a service definition.
@@ -75,7 +74,7 @@ static ADDRESS: [Field; 2] = [field("address", "Address", Text), field("port", "
 static WEIGHTS: [Field; 2] = [field("passing", "Passing", Int), field("warning", "Warning", Int)];
 
 static CONNECT: [Field; 2] =
-    [field("native", "Native", Bool), field("sidecar_service", "SidecarService", NotYet(SIDECAR))];
+    [field("native", "Native", Bool), field("sidecar_service", "SidecarService", One(&SERVICE))];
 
 static PROXY: [Field; 9] = [
     field("destination_service_name", "DestinationServiceName", Text),

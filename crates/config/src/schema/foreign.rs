@@ -88,8 +88,6 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("connect.ca_provider", Text, "Matters only with connect.enabled."),
     moot("connect.ca_config", Any, "Matters only with connect.enabled."),
     not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),
-    moot("ports.sidecar_min_port", Int, "Matters only with Connect."),
-    moot("ports.sidecar_max_port", Int, "Matters only with Connect."),
     moot("ports.expose_min_port", Int, "Matters only with Connect."),
     moot("ports.expose_max_port", Int, "Matters only with Connect."),
     moot("enable_central_service_config", Bool, "Matters only with Connect."),

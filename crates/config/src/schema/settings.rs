@@ -59,6 +59,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off.")
         .flag("https-port")
         .support(Support::NoEffect(HTTPS)),
+    row(
+        "ports.sidecar_min_port",
+        Int,
+        "21000",
+        "First port for sidecars that give none; 0 or less turns the choice off.",
+    ),
+    row("ports.sidecar_max_port", Int, "21255", "Last port for sidecars that give none."),
     row("ports.grpc", Int, "-1", "Port of gRPC; -1 turns it off.").flag("grpc-port").support(Support::NotYet(GRPC)),
     row("ports.grpc_tls", Int, "-1", "Port of gRPC with TLS; -1 turns it off.")
         .flag("grpc-tls-port")

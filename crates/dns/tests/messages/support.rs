@@ -47,6 +47,13 @@ impl Catalog {
             Target::Service { service, tag } => {
                 answer::service(context, "", &self.instances(service, tag.as_deref()), &mut rng)
             }
+            Target::Mesh { service } => {
+                let rows = self.rows.iter().filter(|row| {
+                    let destination = row.service.mesh_destination();
+                    destination.is_some_and(|destination| destination.eq_ignore_ascii_case(service))
+                });
+                answer::service(context, "", &rows.cloned().collect::<Vec<_>>(), &mut rng)
+            }
             Target::Servers => answer::servers(context, &self.instances("consul", None), &mut rng),
             Target::Node { node } => {
                 let found = self.nodes.iter().find(|other| other.node.eq_ignore_ascii_case(node));

@@ -33,9 +33,8 @@ fn flat(instance: &Arc<Instance>) -> ServiceInstance {
     ServiceInstance { node: Arc::clone(&instance.node), service: Arc::clone(&instance.service) }
 }
 
-pub(super) fn service_nodes(
-    view: &View,
-    service: &ServiceName,
+pub(super) fn service_nodes<'a>(
+    instances: impl Iterator<Item = &'a Arc<Instance>>,
     tags: &[String],
     meta: &TextMap,
     filter: Option<&Filter>,
@@ -45,7 +44,7 @@ pub(super) fn service_nodes(
             && has_meta(instance.node.meta.as_ref(), meta)
             && filter.is_none_or(|filter| filter.matches(&ServiceInstanceRow(&flat(instance))))
     };
-    Answer::ServiceNodes(view.instances_of(service).filter(wanted).map(flat).collect())
+    Answer::ServiceNodes(instances.filter(wanted).map(flat).collect())
 }
 
 fn node_with_services(view: &View, name: &NodeName, filter: Option<&Filter>) -> Option<NodeServices> {
@@ -121,24 +120,7 @@ fn prepare_service(service: &mut NodeService) -> Result<(), RequestError> {
     if matches!(service.address.as_str(), "0.0.0.0" | "::" | "[::]") {
         return Err(failed("Invalid service address"));
     }
-    check_gateway_or_proxy(service)
-}
-
-fn check_gateway_or_proxy(service: &NodeService) -> Result<(), RequestError> {
-    let mut errors = Vec::new();
-    match service.kind.as_str() {
-        "connect-proxy" => {
-            let destination = service.proxy.get("DestinationServiceName").and_then(|name| name.as_str());
-            if destination.unwrap_or_default().trim().is_empty() {
-                errors.push("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
-            }
-            if service.port == 0 {
-                errors.push("Port must be set for a Connect proxy");
-            }
-        }
-        "mesh-gateway" if service.port == 0 => errors.push("Port must be non-zero for a mesh-gateway"),
-        _ => {}
-    }
+    let errors = service.mesh_problems(false);
     match errors.len() {
         0 => Ok(()),
         1 => Err(failed(format!("1 error occurred:\n\t* {}\n\n", errors[0]))),

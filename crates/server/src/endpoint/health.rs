@@ -13,7 +13,6 @@ use crate::request::Answer;
 
 /// Which instances of a service are asked for.
 pub(super) struct Wanted<'a> {
-    pub(super) service: &'a ServiceName,
     pub(super) tags: &'a [String],
     pub(super) passing: bool,
     pub(super) meta: &'a TextMap,
@@ -21,10 +20,6 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn instances<'a>(&'a self, view: &'a View) -> impl Iterator<Item = &'a Arc<Instance>> {
-        view.instances_of(self.service).filter(|instance| self.wants(instance))
-    }
-
     fn wants(&self, instance: &Instance) -> bool {
         has_tags(&instance.service.tags, self.tags)
             && has_meta(instance.node.meta.as_ref(), self.meta)
@@ -33,13 +28,14 @@ impl Wanted<'_> {
     }
 }
 
-pub(super) fn service(view: &View, wanted: &Wanted<'_>) -> Answer {
-    Answer::Health(wanted.instances(view).map(|instance| instance.row()).collect())
+/// The instances that are wanted, with their checks.
+pub(super) fn rows<'a>(instances: impl Iterator<Item = &'a Arc<Instance>>, wanted: &Wanted<'_>) -> Answer {
+    Answer::Health(instances.filter(|instance| wanted.wants(instance)).map(|instance| instance.row()).collect())
 }
 
 /// The JSON is put together from that of the instances, which is kept: only changed instances are encoded.
-pub(super) fn render_service(view: &View, wanted: &Wanted<'_>) -> Bytes {
-    join_json(wanted.instances(view).map(|instance| instance.json()))
+pub(super) fn render<'a>(instances: impl Iterator<Item = &'a Arc<Instance>>, wanted: &Wanted<'_>) -> Bytes {
+    join_json(instances.filter(|instance| wanted.wants(instance)).map(|instance| instance.json()))
 }
 
 fn collect<'a>(checks: impl Iterator<Item = &'a Arc<HealthCheck>>, filter: Option<&Filter>) -> Answer {

@@ -35,6 +35,7 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::Services { meta } if meta.is_empty() => Source::Tables(&[Services]),
         Query::Services { .. } | Query::ServicesByAddress { .. } => Source::Tables(&[Nodes, Services]),
         Query::ServiceNodes { service, .. } | Query::ServiceHealth { service, .. } => Source::Service(service),
+        Query::MeshNodes { service, .. } | Query::MeshHealth { service, .. } => Source::Mesh(service),
         Query::NodeServices { node } => Source::Node(node),
         Query::ServiceChecks { meta, .. } | Query::ChecksInState { meta, .. } if !meta.is_empty() => {
             Source::Tables(&[Nodes, Checks])
@@ -60,9 +61,9 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
     let schema: &Schema = match query {
         _ if text.is_empty() => return Ok(None),
         Query::Nodes { .. } => &filter::NODE,
-        Query::ServiceNodes { .. } => &filter::SERVICE_INSTANCE,
+        Query::ServiceNodes { .. } | Query::MeshNodes { .. } => &filter::SERVICE_INSTANCE,
         Query::NodeServices { .. } => &filter::NODE_SERVICE,
-        Query::ServiceHealth { .. } => &filter::HEALTH,
+        Query::ServiceHealth { .. } | Query::MeshHealth { .. } => &filter::HEALTH,
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => &filter::CHECK,
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
@@ -81,12 +82,19 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         Query::Nodes { meta, near: _ } => catalog::nodes(view, meta, filter),
         Query::Services { meta } => catalog::services(view, meta),
         Query::ServiceNodes { service, tags, meta, near: _ } => {
-            catalog::service_nodes(view, service, tags, meta, filter)
+            catalog::service_nodes(view.instances_of(service), tags, meta, filter)
+        }
+        Query::MeshNodes { service, meta, near: _ } => {
+            catalog::service_nodes(view.mesh_instances_of(service), &[], meta, filter)
         }
         Query::NodeServices { node } => catalog::node_services(view, node, filter),
         Query::ServiceHealth { service, tags, passing, meta, near: _ } => {
-            health::service(view, &health::Wanted { service, tags, passing: *passing, meta, filter })
+            health::rows(view.instances_of(service), &health::Wanted { tags, passing: *passing, meta, filter })
         }
+        Query::MeshHealth { service, passing, meta, near: _ } => health::rows(
+            view.mesh_instances_of(service),
+            &health::Wanted { tags: &[], passing: *passing, meta, filter },
+        ),
         Query::NodeChecks { node } => health::node_checks(view, node, filter),
         Query::ServiceChecks { service, meta, near: _ } => health::service_checks(view, service, meta, filter),
         Query::ChecksInState { state, meta, near: _ } => health::checks_in_state(view, state, meta, filter),
@@ -99,8 +107,8 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
 /// The JSON that answers a query.
 pub(crate) fn render(view: &View, query: &Query, filter: Option<&Filter>) -> Result<Rendered, RequestError> {
     if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query {
-        let wanted = health::Wanted { service, tags, passing: *passing, meta, filter };
-        return Ok(Rendered { found: true, json: health::render_service(view, &wanted) });
+        let wanted = health::Wanted { tags, passing: *passing, meta, filter };
+        return Ok(Rendered { found: true, json: health::render(view.instances_of(service), &wanted) });
     }
     encode(&evaluate(view, query, filter))
 }

@@ -81,8 +81,8 @@ impl Draft {
         if check.service_id.is_empty() {
             self.bump_services_of_node(&check.node, index);
         } else if let Some(instance) = self.tables.instance(&check.node, &check.service_id) {
-            let name = instance.service.service.clone();
-            self.bump_service(&name, index);
+            let service = Arc::clone(&instance.service);
+            self.bump_instance(&service, index);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::instance::Instance;
 use crate::radix::{Stamp, Tree};
 use crate::watch::Changes;
 
-pub(crate) use indexes::{EXTINCTION, service_key};
+pub(crate) use indexes::{EXTINCTION, MESH_EXTINCTION, mesh_key, service_key};
 pub(crate) use nodes::NodePlan;
 
 /// One version of everything that readers see.
@@ -34,6 +34,8 @@ pub(crate) struct Tables {
     pub(crate) services: Tree<Arc<Instance>>,
     /// By service name, node and id.
     pub(crate) instances: Tree<Arc<Instance>>,
+    /// Instances that the mesh reaches a service through, by that service, node and id.
+    pub(crate) mesh_instances: Tree<Arc<Instance>>,
     /// By node and check id.
     pub(crate) checks: Tree<Arc<HealthCheck>>,
     /// By node, service id (empty for node checks) and check id.
@@ -89,6 +91,7 @@ impl Tables {
         self.node_ids.touch_all(changes);
         self.services.touch_all(changes);
         self.instances.touch_all(changes);
+        self.mesh_instances.touch_all(changes);
         self.checks.touch_all(changes);
         self.attached_checks.touch_all(changes);
         self.service_checks.touch_all(changes);

@@ -25,15 +25,24 @@ impl Draft {
         service.create_index = existing.as_ref().map_or(index, |existing| existing.create_index);
         service.modify_index = index;
         let name = service.service.clone();
-        if let Some(existing) = existing
+        if let Some(existing) = &existing
             && !existing.service.eq_ignore_ascii_case(&name)
         {
             self.tables.instances.remove(&key([&existing.service, node, &existing.id]), &mut self.changes);
             self.bump_or_bury_service(&existing.service, index);
         }
-        self.place_service(node, Arc::new(service));
+        let destination = service.mesh_destination();
+        if let Some(existing) = &existing
+            && let Some(before) = existing.mesh_destination()
+            && destination.as_ref().is_none_or(|destination| !destination.eq_ignore_ascii_case(&before))
+        {
+            self.tables.mesh_instances.remove(&key([&before, node, &existing.id]), &mut self.changes);
+            self.bump_or_bury_mesh(&before, index);
+        }
+        let service = Arc::new(service);
+        self.place_service(node, Arc::clone(&service));
         self.bump(Table::Services, index);
-        self.bump_service(&name, index);
+        self.bump_instance(&service, index);
     }
 
     /// Puts an instance into its trees, joined; indexes are left alone. Without the node nothing happens.
@@ -45,6 +54,10 @@ impl Draft {
         let (node, service) = (&instance.node.node, &instance.service);
         let (by_node, by_name) = (key([node, &service.id]), key([&service.service, node, &service.id]));
         self.tables.services.insert(&by_node, Arc::clone(&instance), &mut self.changes);
+        if let Some(destination) = service.mesh_destination() {
+            let by_destination = key([&destination, node, &service.id]);
+            self.tables.mesh_instances.insert(&by_destination, Arc::clone(&instance), &mut self.changes);
+        }
         self.tables.instances.insert(&by_name, instance, &mut self.changes);
     }
 
@@ -60,6 +73,10 @@ impl Draft {
         self.bump(Table::Checks, index);
         self.bump(Table::Services, index);
         self.bump_or_bury_service(&service.service, index);
+        if let Some(destination) = service.mesh_destination() {
+            self.tables.mesh_instances.remove(&key([&destination, node, service_id]), &mut self.changes);
+            self.bump_or_bury_mesh(&destination, index);
+        }
     }
 
     /// Joins all instances of a node anew, after the node or one of its own checks has changed.
