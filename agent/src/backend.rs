@@ -4,10 +4,15 @@
 
 use std::sync::Arc;
 
-use server::request::{Request, RequestError, Response};
+use server::request::{ErrorKind, Request, RequestError, Response};
 
 use crate::rpc::local::LocalServer;
 use crate::rpc::router::Router;
+use crate::telemetry::Counter;
+
+static CALLS: Counter = Counter::new("client.rpc");
+static FAILED: Counter = Counter::new("client.rpc.failed");
+static EXCEEDED: Counter = Counter::new("client.rpc.exceeded");
 
 /// The way from this agent to the replicated state. Cloning shares it.
 #[derive(Clone)]
@@ -24,9 +29,16 @@ impl Backend {
     /// # Errors
     /// The failure with the exact text for the client.
     pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
-        match self {
+        CALLS.count();
+        let answer = match self {
             Self::Local(server) => server.call(request).await,
             Self::Remote(router) => router.call(request).await,
+        };
+        match &answer {
+            Err(error) if error.kind == ErrorKind::Busy => EXCEEDED.count(),
+            Err(error) if matches!(error.kind, ErrorKind::NoLeader | ErrorKind::Unknown) => FAILED.count(),
+            _ => {}
         }
+        answer
     }
 }

@@ -23,11 +23,12 @@ use crate::join::{self, Resolver, RetryJoin};
 use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec};
 use crate::orders::Orders;
 use crate::raft::lock::DataDirLock;
+use crate::raft::node::RaftNode;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
-use crate::{agent_info, dns, servers};
+use crate::{agent_info, dns, figures, servers};
 
 /// A running agent's parts.
 pub struct Parts {
@@ -110,6 +111,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let (sender, failures) = mpsc::channel(1);
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
 
+    figures::start(&config, &tasks);
     let connections = ConnectionPool::new();
     let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
     let directory = Directory::new(connections.clone(), remembered);
@@ -128,6 +130,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     if let Some(server) = &server {
         server.spawn_duties(&tasks, &lan, &config);
     }
+    follow_figures(&tasks, &lan, server.as_ref().map(ServerParts::raft));
     let local = start_registrations(&config, &id, &tasks, &lan, &backend).await?;
     let events = Events::new(lan.clone(), local.clone());
     tasks.spawn(events.clone().run(pool_events));
@@ -136,6 +139,15 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
     join_others(&config, &tasks, &lan, &local).await?;
     Ok(Parts { lan, local, server, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
+}
+
+/// Keeps the metrics of gossip and Raft.
+fn follow_figures(tasks: &Tasks, lan: &Pool, raft: Option<&RaftNode>) {
+    figures::collect(lan, raft);
+    tasks.spawn(figures::follow_members(lan.clone()));
+    if let Some(raft) = raft {
+        tasks.spawn(figures::follow_raft(raft.clone()));
+    }
 }
 
 async fn start_gossip(config: &Config, id: &NodeId) -> Result<Pool> {

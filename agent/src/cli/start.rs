@@ -1,8 +1,8 @@
 //! From a configuration to a running agent: log, identity, banner, process file, runtime, exit code.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::agent::parse;
 use crate::agent::ReadAgain;
+use crate::log::{FileSettings, RotatingFile, Syslog};
 use crate::version::{CONCORD_VERSION, CONSUL_API_VERSION};
 use crate::{local, log};
 
@@ -77,10 +78,10 @@ fn prepare(loaded: Loaded) -> Result<(Config, Runtime)> {
         fs::write(path, std::process::id().to_string())
             .with_context(|| format!("cannot write the process id to {}", path.display()))?;
     }
-    let log_file = config.log_file.as_deref().map(open_log).transpose()?;
+    let log = log_settings(&config)?;
     // A closed standard output stops nothing: the agent serves without it.
     let _ = std::io::stdout().write_all(banner(&config).as_bytes());
-    log::start(config.log_level.as_str(), config.log_json, log_file)?;
+    log::start(log)?;
     for warning in warnings {
         tracing::warn!(target: "agent::agent", "{warning}");
     }
@@ -89,11 +90,23 @@ fn prepare(loaded: Loaded) -> Result<(Config, Runtime)> {
     Ok((config, runtime.context("cannot start threads")?))
 }
 
-/// Opens the log file for appending; in a directory it is `consul.log`.
-fn open_log(path: &Path) -> Result<File> {
-    let path = if path.is_dir() { path.join("consul.log") } else { PathBuf::from(path) };
-    let file = File::options().create(true).append(true).open(&path);
-    file.with_context(|| format!("cannot open the log file {}", path.display()))
+/// Opens what the log goes to.
+fn log_settings(config: &Config) -> Result<log::Settings> {
+    let open = |path: &Path| {
+        let settings = FileSettings {
+            path: path.to_owned(),
+            bytes_max: config.logging.rotate_bytes,
+            age_max: config.logging.rotate_duration,
+            files_max: config.logging.rotate_max_files,
+        };
+        RotatingFile::open(settings).with_context(|| format!("cannot open the log file {}", path.display()))
+    };
+    Ok(log::Settings {
+        level: config.log_level.as_str().to_owned(),
+        json: config.log_json,
+        file: config.log_file.as_deref().map(open).transpose()?,
+        syslog: config.logging.syslog_facility.as_deref().map(Syslog::connect).transpose()?,
+    })
 }
 
 /// What the agent says of itself before its log begins.

@@ -1,9 +1,9 @@
 //! One packet in, one packet out.
 
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use dns::{Context, Draft, Lookup, Plan, Question, Rejected, Settings, Target, Transport, answer};
+use dns::{Context, Draft, Lookup, Plan, Question, RecordType, Rejected, Settings, Target, Transport, answer};
 use model::{CheckServiceNode, Node, NodeService, Token};
 use server::request::{Action, Answer, Body, Consistency, Form, Query, ReadOptions, Request, RequestError, Response};
 use tracing::debug;
@@ -12,6 +12,7 @@ use super::Recursors;
 use super::limits::LOOKUP_WAIT;
 use crate::backend::Backend;
 use crate::rpc::router::NO_PATH;
+use crate::telemetry::Timer;
 
 /// Name of the service whose instances are the servers.
 const SERVERS: &str = "consul";
@@ -34,6 +35,9 @@ pub struct DnsServer {
     token: Token,
 }
 
+static DOMAIN: Timer = Timer::new("dns.domain_query");
+static REVERSE: Timer = Timer::new("dns.ptr_query");
+
 /// Why a lookup brought no rows.
 enum Failure {
     NoSuchDatacenter,
@@ -49,6 +53,7 @@ impl DnsServer {
 
     /// The answer to a packet; `None` where silence is the answer.
     pub async fn handle(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        let started = Instant::now();
         let question = match Question::read(packet) {
             Ok(question) => question,
             Err(Rejected::Silence) => return None,
@@ -64,6 +69,8 @@ impl DnsServer {
             },
             Plan::Recurse => return Some(self.recurse(context, packet).await),
         };
+        let timer: &Timer = if question.record_type == RecordType::Ptr { &REVERSE } else { &DOMAIN };
+        timer.since(started);
         Some(dns::pack(context, &draft))
     }
 

@@ -4,7 +4,8 @@
 //! pattern that fits wins.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,6 +18,7 @@ use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, status};
+use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub enum Endpoint {
     AgentCheckWarn,
     AgentCheckFail,
     AgentCheckUpdate,
+    AgentMetrics,
+    AgentHost,
+    AgentMonitor,
 }
 
 /// A path and what it does with each method, in the order that `Allow` names them.
@@ -162,6 +167,9 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/agent/check/warn/", &[(Method::PUT, Endpoint::AgentCheckWarn)]),
             row("/v1/agent/check/fail/", &[(Method::PUT, Endpoint::AgentCheckFail)]),
             row("/v1/agent/check/update/", &[(Method::PUT, Endpoint::AgentCheckUpdate)]),
+            row("/v1/agent/metrics", &[(Method::GET, Endpoint::AgentMetrics)]),
+            row("/v1/agent/host", &[(Method::GET, Endpoint::AgentHost)]),
+            row("/v1/agent/monitor", &[(Method::GET, Endpoint::AgentMonitor)]),
         ],
     ),
 ];
@@ -222,6 +230,9 @@ async fn dispatch_agent(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::AgentCheckWarn => agent::set_check(call, "warning").await,
         Endpoint::AgentCheckFail => agent::set_check(call, "critical").await,
         Endpoint::AgentCheckUpdate => agent::update_check(call).await,
+        Endpoint::AgentMetrics => agent::metrics(call),
+        Endpoint::AgentHost => agent::host().await,
+        Endpoint::AgentMonitor => agent::monitor(call),
         other => Err(Failure::internal(format!("the route of {other:?} is not in the agent's family"))),
     }
 }
@@ -311,11 +322,29 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         return render(answer, looks).await;
     };
     let mut call = Call { state: &state, tail, query, headers: &head.headers, body: Mutex::new(body) };
+    let started = Instant::now();
     let answer = dispatch(*endpoint, &mut call).await;
+    series_of(*endpoint, route.pattern, &head.method).since(started);
     if let Err(failure) = &answer {
         tracing::debug!(method = %head.method, path = head.uri.path(), ?failure, "request failed");
     }
     render(answer, looks).await
+}
+
+/// The timer of an endpoint, `http.GET.v1.kv._`: made once.
+fn series_of(endpoint: Endpoint, pattern: &'static str, method: &Method) -> &'static Timer {
+    static TIMERS: Mutex<Vec<Option<&'static Timer>>> = Mutex::new(Vec::new());
+    let place = endpoint as usize;
+    let mut timers = TIMERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if timers.len() <= place {
+        timers.resize(place + 1, None);
+    }
+    timers[place].get_or_insert_with(|| {
+        let path = pattern.trim_start_matches('/').replace('/', ".");
+        let path = if path.ends_with('.') { format!("{path}_") } else { path };
+        // One for each row of the table, for the life of the process.
+        Box::leak(Box::new(Timer::new(Box::leak(format!("http.{method}.{path}").into_boxed_str()))))
+    })
 }
 
 async fn plain(answer: Answer) -> Response {

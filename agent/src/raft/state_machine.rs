@@ -1,6 +1,7 @@
 //! Applies committed entries to the state store, publishes once per batch, then answers who waits.
 
 use std::io;
+use std::time::Instant;
 
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -8,10 +9,14 @@ use openraft::{EntryPayload, OptionalSend};
 use state::{Retired, Store};
 
 use super::snapshot::{SnapshotData, SnapshotStore};
+use crate::telemetry::Timer;
+
 use super::types::{Applied, Command, LogId, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// A snapshot as openraft hands it around.
 pub type Snapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotData>;
+
+static APPLIED: Timer = Timer::new("raft.fsm.apply");
 
 /// Entries between two publishings at most: a long catch-up shows progress and answers do not wait for its end.
 const BATCH_ENTRIES: usize = 4096;
@@ -65,7 +70,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let (entry, responder) = item?;
                 let index = entry.log_id.index;
                 let outcome = match entry.payload {
-                    EntryPayload::Normal(Command(bytes)) => Some(self.store()?.apply(index, &bytes)),
+                    EntryPayload::Normal(Command(bytes)) => {
+                        let started = Instant::now();
+                        let outcome = self.store()?.apply(index, &bytes);
+                        APPLIED.since(started);
+                        Some(outcome)
+                    }
                     EntryPayload::Blank => {
                         self.store()?.advance(index);
                         None

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::connection::CallError;
 use super::directory::Directory;
+use super::figures;
 use super::frame::Lane;
 use super::limits;
 use super::message::{self, Method};
@@ -93,6 +94,7 @@ impl LocalServer {
     /// # Errors
     /// The failure with the exact text for the client.
     pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
+        figures::received(&request);
         self.check_datacenter(&request)?;
         if let Some(response) = self.answer_as_any_server(&request).await {
             return response;
@@ -127,6 +129,7 @@ impl LocalServer {
     /// # Errors
     /// As [`LocalServer::call`]; [`ErrorKind::NoLeader`] at once when this server does not lead.
     pub async fn call_forwarded(&self, request: Request) -> Result<Response, RequestError> {
+        figures::received(&request);
         self.check_datacenter(&request)?;
         if !self.raft.leadership().borrow().is_local {
             return Err(RequestError::no_leader());
@@ -192,9 +195,11 @@ impl LocalServer {
             Consistency::Consistent => Consistency::Consistent,
             Consistency::Default | Consistency::Stale => Consistency::Default,
         };
+        let started = std::time::Instant::now();
         if let Err(not_done) = self.raft.ready_to_read(consistency).await {
             return not_done.into();
         }
+        figures::ready(consistency, started);
         if options.min_index == 0 {
             return Try::Done(self.read(options, query, consistency).await);
         }
@@ -224,7 +229,10 @@ impl LocalServer {
             Ok(command) => command,
             Err(error) => return Try::Done(Err(error)),
         };
-        match self.raft.propose(command.into()).await {
+        let started = std::time::Instant::now();
+        let proposed = self.raft.propose(command.into()).await;
+        figures::written(write, started);
+        match proposed {
             Ok(outcome) => Try::Done(endpoint::finish_write(outcome).map(Response::Written)),
             Err(not_done) => not_done.into(),
         }

@@ -7,6 +7,7 @@
 
 pub mod connection;
 pub mod directory;
+mod figures;
 pub mod frame;
 pub mod limits;
 pub mod listener;

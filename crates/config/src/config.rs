@@ -86,6 +86,10 @@ pub struct Config {
     pub log_json: bool,
     /// File that the log goes to as well.
     pub log_file: Option<PathBuf>,
+    /// When the log file is set aside, and the system's log.
+    pub logging: Logging,
+    /// What is measured and where it goes.
+    pub telemetry: Telemetry,
     /// File that the process id is written to.
     pub pid_file: Option<PathBuf>,
     /// Whether `/debug` endpoints answer.
@@ -315,4 +319,40 @@ impl Config {
 
 fn with_port(ips: &[IpAddr], port: Option<u16>) -> Vec<SocketAddr> {
     port.map(|port| ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect()).unwrap_or_default()
+}
+
+/// More about the log than its level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// Longest log file, bytes; 0 for no limit.
+    pub rotate_bytes: u64,
+    /// Longest time that one log file is written to; zero for no limit.
+    pub rotate_duration: Duration,
+    /// Log files set aside that are kept: 0 keeps all, a negative number none.
+    pub rotate_max_files: i64,
+    /// The syslog facility, where the log goes to syslog as well.
+    pub syslog_facility: Option<String>,
+}
+
+/// Metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// First part of every name.
+    pub prefix: String,
+    /// Leave the host name out of the names of gauges.
+    pub disable_hostname: bool,
+    /// How long a metric without news is shown to Prometheus; zero turns the format off.
+    pub prometheus_retention_time: Duration,
+    /// Whether metrics that no rule fits are recorded.
+    pub filter_default: bool,
+    /// Rules by prefix, with `+` or `-` in front.
+    pub prefix_filter: Vec<String>,
+    /// A statsd server.
+    pub statsd_address: Option<String>,
+    /// A statsite server.
+    pub statsite_address: Option<String>,
+    /// A DogStatsD server.
+    pub dogstatsd_addr: Option<String>,
+    /// Tags for DogStatsD.
+    pub dogstatsd_tags: Vec<String>,
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use model::TextMap;
 use serde_json::Value;
 
-use crate::config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa};
+use crate::config::{
+    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa, Telemetry,
+};
 use crate::host::Host;
 use crate::load::Values;
 use crate::problem::Problem;
@@ -100,6 +102,8 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         log_level: log_level(reader),
         log_json: reader.flag("log_json"),
         log_file: reader.some_text("log_file").map(PathBuf::from),
+        logging: logging(reader),
+        telemetry: telemetry(reader),
         pid_file: reader.some_text("pid_file").map(PathBuf::from),
         enable_debug: reader.flag("enable_debug"),
         enable_script_checks: reader.flag("enable_script_checks"),
@@ -232,6 +236,30 @@ fn dns(reader: &mut Reader<'_>) -> Dns {
             expire: reader.at_least_zero("dns_config.soa.expire"),
             min_ttl: reader.at_least_zero("dns_config.soa.min_ttl"),
         },
+    }
+}
+
+fn logging(reader: &mut Reader<'_>) -> Logging {
+    let facility = reader.text("syslog_facility");
+    Logging {
+        rotate_bytes: reader.count("log_rotate_bytes", 0),
+        rotate_duration: reader.duration("log_rotate_duration"),
+        rotate_max_files: reader.int("log_rotate_max_files"),
+        syslog_facility: reader.flag("enable_syslog").then_some(facility),
+    }
+}
+
+fn telemetry(reader: &mut Reader<'_>) -> Telemetry {
+    Telemetry {
+        prefix: reader.text("telemetry.metrics_prefix"),
+        disable_hostname: reader.flag("telemetry.disable_hostname"),
+        prometheus_retention_time: reader.duration("telemetry.prometheus_retention_time"),
+        filter_default: reader.flag("telemetry.filter_default"),
+        prefix_filter: reader.text_list("telemetry.prefix_filter"),
+        statsd_address: reader.some_text("telemetry.statsd_address"),
+        statsite_address: reader.some_text("telemetry.statsite_address"),
+        dogstatsd_addr: reader.some_text("telemetry.dogstatsd_addr"),
+        dogstatsd_tags: reader.text_list("telemetry.dogstatsd_tags"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod facts;
+mod figures;
 mod membership;
 mod services;
 mod shapes;
@@ -11,6 +12,7 @@ mod views;
 
 pub use checks::{checks, deregister_check, register_check, set_check, update_check};
 pub use facts::{AgentFacts, Identity, StatGroups};
+pub use figures::{host, metrics, monitor};
 pub use membership::{force_leave, join, leave, members, reload, self_view, version};
 pub use services::{
     deregister_service, maintenance, register_service, service, service_health_by_id, service_health_by_name,

@@ -14,11 +14,9 @@ const WAN: &str = "mesh gateways are not available yet; remove it and join the s
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
 const WATCHES: &str = "watches run by the agent are not available yet; run a blocking query from a script instead";
 const ENTRIES: &str = "configuration entries are not available yet; remove it";
-const SYSLOG: &str = "syslog is not available yet; remove it and send the standard output there";
-const ROTATE: &str = "log rotation is not available yet; remove it and rotate the file from outside";
 const SOCKETS: &str = "unix sockets are not available yet; remove it";
 const UI: &str = "the web page is not available yet";
-const TELEMETRY: &str = "telemetry is not sent anywhere yet";
+const CIRCONUS: &str = "Circonus is not supported; use a statsd, DogStatsD or Prometheus collector";
 const ENTERPRISE: &str = "it is a Consul Enterprise configuration";
 const ADDRESS: &str = "the interface is not available yet; remove it";
 
@@ -126,12 +124,22 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("addresses.grpc_tls", Text, "\"\"", ADDRESS),
     not_yet("unix_sockets", Any, "null", SOCKETS),
     // Log, telemetry, web page.
-    not_yet("enable_syslog", Bool, "false", SYSLOG).flag("syslog"),
-    moot("syslog_facility", Text, "Matters only with enable_syslog."),
-    not_yet("log_rotate_bytes", Int, "0", ROTATE).flag("log-rotate-bytes"),
-    not_yet("log_rotate_duration", Duration, "\"24h\"", ROTATE).flag("log-rotate-duration"),
-    not_yet("log_rotate_max_files", Int, "0", ROTATE).flag("log-rotate-max-files"),
-    no_effect("telemetry", Any, TELEMETRY),
+    no_effect("telemetry.circonus_api_app", Any, CIRCONUS),
+    no_effect("telemetry.circonus_api_token", Any, CIRCONUS),
+    no_effect("telemetry.circonus_api_url", Any, CIRCONUS),
+    no_effect("telemetry.circonus_broker_id", Any, CIRCONUS),
+    no_effect("telemetry.circonus_broker_select_tag", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_display_name", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_force_metric_activation", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_id", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_instance_id", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_search_tag", Any, CIRCONUS),
+    no_effect("telemetry.circonus_check_tags", Any, CIRCONUS),
+    no_effect("telemetry.circonus_submission_interval", Any, CIRCONUS),
+    no_effect("telemetry.circonus_submission_url", Any, CIRCONUS),
+    moot("telemetry.enable_host_metrics", Bool, "Figures of the host are for its own exporter."),
+    moot("telemetry.retry_failed_connection", Bool, "Sinks are always tried again."),
+    moot("telemetry.disable_compat_1.9", Bool, "The names of 1.8 are kept."),
     Setting { default: "false", ..no_effect("ui", Bool, UI) }.flag("ui"),
     no_effect("ui_config", Any, UI),
     no_effect("ui_content_path", Text, UI).flag("ui-content-path"),

@@ -110,6 +110,34 @@ pub(super) static SETTINGS: &[Setting] = &[
         .reloadable(),
     row("log_json", Bool, "false", "Log one JSON object per line.").flag("log-json"),
     row("log_file", Text, "\"\"", "File that the log goes to as well.").flag("log-file"),
+    row("log_rotate_bytes", Int, "0", "Size in bytes at which the log file is set aside; 0 for no limit.")
+        .flag("log-rotate-bytes"),
+    row("log_rotate_duration", Duration, "\"24h\"", "Age at which the log file is set aside; 0s for no limit.")
+        .flag("log-rotate-duration"),
+    row("log_rotate_max_files", Int, "0", "Log files set aside that are kept; 0 keeps all, -1 none.")
+        .flag("log-rotate-max-files"),
+    row("enable_syslog", Bool, "false", "Send the log to the local syslog daemon as well.").flag("syslog"),
+    row("syslog_facility", Text, "\"LOCAL0\"", "Facility of the messages to syslog."),
+    // Telemetry.
+    row("telemetry.metrics_prefix", Text, "\"consul\"", "First part of the name of every metric."),
+    row("telemetry.disable_hostname", Bool, "false", "Leave the host name out of the names of gauges."),
+    row(
+        "telemetry.prometheus_retention_time",
+        Duration,
+        "\"0s\"",
+        "How long a metric without news is shown to Prometheus; 0s turns the format off.",
+    ),
+    row("telemetry.filter_default", Bool, "true", "Whether metrics that no rule of prefix_filter fits are recorded."),
+    row(
+        "telemetry.prefix_filter",
+        TextList,
+        "[]",
+        "Rules by prefix: \"+consul.raft\" records, \"-consul.http\" does not.",
+    ),
+    row("telemetry.statsd_address", Text, "\"\"", "Address of a statsd server, UDP."),
+    row("telemetry.statsite_address", Text, "\"\"", "Address of a statsite server, TCP."),
+    row("telemetry.dogstatsd_addr", Text, "\"\"", "Address of a DogStatsD server, UDP."),
+    row("telemetry.dogstatsd_tags", TextList, "[]", "Tags added to every metric sent to DogStatsD."),
     row("pid_file", Text, "\"\"", "File that the process id is written to.").flag("pid-file"),
     row("enable_debug", Bool, "false", "Answer on the /debug endpoints.").support(Support::NoEffect(DEBUG)),
     // DNS.

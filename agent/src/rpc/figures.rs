@@ -1,0 +1,47 @@
+//! What a server counts and measures of the requests it answers, under Consul's names.
+
+use std::time::Instant;
+
+use server::request::{Action, Consistency, Query, Request, Write};
+
+use crate::telemetry::{self, Counter, Timer};
+
+static REQUESTS: Counter = Counter::new("rpc.request");
+static QUERIES: Counter = Counter::new("rpc.query");
+static CONSISTENT: Timer = Timer::new("rpc.consistentRead");
+static APPLIED: Counter = Counter::new("raft.apply");
+static COMMITTED: Timer = Timer::new("raft.commitTime");
+static KEYS: Timer = Timer::new("kvs.apply");
+static REGISTERED: Timer = Timer::new("catalog.register");
+static DEREGISTERED: Timer = Timer::new("catalog.deregister");
+
+/// A request came in.
+pub(super) fn received(request: &Request) {
+    REQUESTS.count();
+    let Action::Read(_, query) = &request.action else { return };
+    QUERIES.count();
+    let (name, service) = match query {
+        Query::ServiceNodes { service, .. } => ("catalog.service.query", service),
+        Query::ServiceHealth { service, .. } => ("health.service.query", service),
+        _ => return,
+    };
+    telemetry::count(name, &[("service", service.as_str())]);
+}
+
+/// The leadership was confirmed for a read.
+pub(super) fn ready(consistency: Consistency, started: Instant) {
+    if consistency == Consistency::Consistent {
+        CONSISTENT.since(started);
+    }
+}
+
+/// A write was proposed and is applied, or not.
+pub(super) fn written(write: &Write, started: Instant) {
+    APPLIED.count();
+    COMMITTED.since(started);
+    match write {
+        Write::Kv(_) => KEYS.since(started),
+        Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
+        Write::Deregister(_) => DEREGISTERED.since(started),
+    }
+}
