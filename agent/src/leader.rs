@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::raft::node::{NotDone, RaftNode};
+use crate::rpc::local::LocalServer;
 use crate::{events, servers};
 
 /// A complete comparison of gossip and catalog at least this often, as in Consul.
@@ -28,6 +29,8 @@ const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Everything the duties need.
 pub struct Duties {
+    /// This server, for its clocks.
+    pub local: Arc<LocalServer>,
     /// Raft, to know who leads.
     pub raft: RaftNode,
     /// The door for writes.
@@ -51,6 +54,7 @@ pub async fn run(duties: Arc<Duties>) {
         events::announce_leader(&duties.lan, &duties.node).await;
         tokio::select! {
             () = lead(&duties) => {}
+            () = duties.local.sessions().expire(&duties.raft, &duties.backend) => {}
             lost = leadership.wait_for(|state| !state.is_local) => {
                 tracing::info!(target: "agent::leader", "cluster leadership lost");
                 if lost.is_err() {

@@ -21,6 +21,7 @@ pub mod raft;
 pub mod rpc;
 pub mod server_parts;
 pub mod servers;
+pub mod sessions;
 pub mod start;
 pub mod telemetry;
 pub mod version;

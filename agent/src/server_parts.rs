@@ -17,6 +17,7 @@ use crate::rpc::directory::Directory;
 use crate::rpc::listener::Listener;
 use crate::rpc::local::{LocalServer, Service};
 use crate::rpc::pool::ConnectionPool;
+use crate::sessions::SessionClocks;
 use crate::start::Tasks;
 
 /// A running server.
@@ -44,8 +45,9 @@ impl ServerParts {
             ..RaftSettings::new(id, name, address, config.data_dir.clone())
         };
         let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), connections.clone()).await?;
-        let local =
-            Arc::new(LocalServer::new(config.datacenter.clone(), raft.clone(), connections.clone(), directory.clone()));
+        let local = LocalServer::new(&config.datacenter, raft.clone(), connections.clone(), directory.clone())
+            .with_sessions(SessionClocks::new(config.session_ttl_min));
+        let local = Arc::new(local);
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
         let listener = Listener::start(bind, id, Service(local.clone())).await?;
         Ok(Self { raft, local, listener })
@@ -65,7 +67,10 @@ impl ServerParts {
 
     /// Starts membership and the duties of a leader.
     pub(crate) fn spawn_duties(&self, tasks: &Tasks, lan: &Pool, config: &Config) {
+        let local = self.local.clone();
+        tasks.spawn(async move { local.sessions().observe_lock_delays(local.raft().reader()).await });
         let duties = Duties {
+            local: self.local.clone(),
             raft: self.raft.clone(),
             backend: self.backend(),
             lan: lan.clone(),

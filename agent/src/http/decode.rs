@@ -256,6 +256,9 @@ impl Struct {
     }
 
     fn name(&self) -> &'static str {
+        if self.type_name.starts_with("struct ") {
+            return "";
+        }
         self.type_name.rsplit_once('.').map_or("", |(_, name)| name)
     }
 }

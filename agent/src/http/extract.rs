@@ -184,6 +184,7 @@ impl Call<'_> {
     pub async fn write_in(&self, datacenter: &str, write: Write) -> Result<bool, Failure> {
         match self.ask_in(datacenter, Action::Write(write)).await? {
             Response::Written(done) => Ok(done),
+            Response::Locked { .. } => Ok(true),
             other => Err(unexpected(&other)),
         }
     }
@@ -287,6 +288,8 @@ pub fn unexpected(response: &Response) -> Failure {
         Response::Names(_) => "names",
         Response::RaftConfiguration(_) => "a Raft configuration",
         Response::Done => "a confirmation",
+        Response::Locked { .. } => "a lock",
+        Response::Renewed(_) => "a session",
     };
     Failure::internal(format!("unexpected kind of answer from the server: {kind}"))
 }

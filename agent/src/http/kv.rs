@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use model::{Blob, Key};
-use server::request::{Answer as Rows, Body, Form, KvChange, KvVerb, Query, Write};
+use model::{Blob, Key, SessionId};
+use server::request::{Action, Answer as Rows, Body, Form, KvChange, KvVerb, Query, Response, Write};
 
-use super::extract::{Call, parse_u64};
+use super::extract::{Call, parse_u64, unexpected};
 use super::reply::{Answer, Failure, Reply};
 
 const MISSING_KEY: &str = "Missing key name";
@@ -44,18 +44,14 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
     Ok(reply.with_read(&meta))
 }
 
-/// `PUT`: sets a key, always or (`?cas`) if it is still as the client knows it.
+/// `PUT`: sets a key, always, or if it is still as the client knows it (`?cas`), or together with its lock (`?acquire`,
+/// `?release`).
 pub async fn put(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;
     let key = key(call)?;
     refuse_conflicts(call, &[("cas", "acquire"), ("cas", "release"), ("acquire", "release")])?;
     let flags = number(call, "flags")?.unwrap_or(0);
     let cas = number(call, "cas")?;
-    if call.query.has("acquire") || call.query.has("release") {
-        return Err(Failure::bad_request(
-            "Bad request: locks with acquire and release are not available yet in this version; nothing was written",
-        ));
-    }
     let value = call
         .take_body_within(call.state.limits.kv_value_bytes_max, |size, max| {
             format!(
@@ -64,8 +60,18 @@ pub async fn put(call: &mut Call<'_>) -> Answer {
             )
         })
         .await?;
-    let (verb, index) = cas.map_or((KvVerb::Set, 0), |index| (KvVerb::Cas, index));
-    change(call, KvChange { verb, key, value: Blob(value), flags, index }).await
+    let verb = match (call.query.has("acquire"), call.query.has("release")) {
+        (true, _) => KvVerb::Lock,
+        (_, true) => KvVerb::Unlock,
+        _ if cas.is_some() => KvVerb::Cas,
+        _ => KvVerb::Set,
+    };
+    let session = match verb {
+        KvVerb::Lock => SessionId::new(call.query.text("acquire")),
+        KvVerb::Unlock => SessionId::new(call.query.text("release")),
+        _ => SessionId::default(),
+    };
+    change(call, KvChange { verb, key, value: Blob(value), flags, index: cas.unwrap_or(0), session }).await
 }
 
 /// `DELETE`: one key, always or (`?cas`) if it is still as the client knows it, or all below a prefix (`?recurse`).
@@ -79,11 +85,15 @@ pub async fn delete(call: &mut Call<'_>) -> Answer {
         (false, Some(index)) => (KvVerb::DeleteCas, index),
         (false, None) => (KvVerb::Delete, 0),
     };
-    change(call, KvChange { verb, key, value: Blob::default(), flags: 0, index }).await
+    change(call, KvChange { verb, key, index, ..KvChange::default() }).await
 }
 
 async fn change(call: &Call<'_>, change: KvChange) -> Answer {
-    Ok(Reply::boolean(call.write_in(call.query.text("dc"), Write::Kv(change)).await?))
+    match call.ask(Action::Write(Write::Kv(change))).await? {
+        Response::Written(done) => Ok(Reply::boolean(done)),
+        Response::Locked { fencing_token } => Ok(Reply::boolean(true).with_fencing_token(fencing_token)),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn key(call: &Call<'_>) -> Result<Key, Failure> {

@@ -23,6 +23,7 @@ mod pretty;
 mod query;
 pub mod reply;
 mod routes;
+mod session;
 mod status;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
 const EFFECTIVE_CONSISTENCY: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
+const FENCING_TOKEN: HeaderName = HeaderName::from_static("x-concord-fencing-token");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// A successful answer (which may well be a 404: nothing of that name).
@@ -122,7 +123,13 @@ impl Reply {
         let known = if meta.known_leader { "true" } else { "false" };
         self.headers.push((KNOWN_LEADER, HeaderValue::from_static(known)));
         self.headers.push((LAST_CONTACT, HeaderValue::from(meta.last_contact_ms)));
-        self
+        if meta.fencing_token > 0 { self.with_fencing_token(meta.fencing_token) } else { self }
+    }
+
+    /// Tells at which index the holder of a lock took it.
+    #[must_use]
+    pub fn with_fencing_token(self, token: u64) -> Self {
+        self.with_header(FENCING_TOKEN, HeaderValue::from(token))
     }
 
     /// Adds what consistency the read really had; catalog and health tell it, keys do not.
@@ -297,7 +304,13 @@ mod tests {
 
     #[tokio::test]
     async fn read_headers_never_show_index_zero() {
-        let meta = ReadMeta { index: 0, known_leader: true, last_contact_ms: 7, consistency: Consistency::Stale };
+        let meta = ReadMeta {
+            index: 0,
+            known_leader: true,
+            last_contact_ms: 7,
+            consistency: Consistency::Stale,
+            ..ReadMeta::default()
+        };
         let reply = Reply::boolean(true).with_read(&meta).with_consistency(&meta);
         let response = render(Ok(reply), Looks { pretty: true, gzip: false }).await;
         assert_eq!(response.headers()["x-consul-index"], "1");

@@ -17,7 +17,7 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, status};
+use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, status};
 use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
@@ -40,6 +40,12 @@ pub enum Endpoint {
     CatalogConnect,
     CatalogNode,
     CatalogNodeServices,
+    SessionCreate,
+    SessionDestroy,
+    SessionRenew,
+    SessionInfo,
+    SessionNode,
+    SessionList,
     StatusLeader,
     StatusPeers,
     EventFire,
@@ -120,6 +126,17 @@ static FAMILIES: &[(&str, &[Route])] = &[
         ],
     ),
     (
+        "session",
+        &[
+            row("/v1/session/create", &[(Method::PUT, Endpoint::SessionCreate)]),
+            row("/v1/session/destroy/", &[(Method::PUT, Endpoint::SessionDestroy)]),
+            row("/v1/session/renew/", &[(Method::PUT, Endpoint::SessionRenew)]),
+            row("/v1/session/info/", &[(Method::GET, Endpoint::SessionInfo)]),
+            row("/v1/session/node/", &[(Method::GET, Endpoint::SessionNode)]),
+            row("/v1/session/list", &[(Method::GET, Endpoint::SessionList)]),
+        ],
+    ),
+    (
         "status",
         &[
             row("/v1/status/leader", &[(Method::GET, Endpoint::StatusLeader)]),
@@ -193,6 +210,12 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::CatalogConnect => catalog::connect(call).await,
         Endpoint::CatalogNode => catalog::node(call).await,
         Endpoint::CatalogNodeServices => catalog::node_services(call).await,
+        Endpoint::SessionCreate => session::create(call).await,
+        Endpoint::SessionDestroy => session::destroy(call).await,
+        Endpoint::SessionRenew => session::renew(call).await,
+        Endpoint::SessionInfo => session::info(call).await,
+        Endpoint::SessionNode => session::node(call).await,
+        Endpoint::SessionList => session::list(call).await,
         Endpoint::StatusLeader => status::leader(call).await,
         Endpoint::StatusPeers => status::peers(call).await,
         Endpoint::EventFire => event::fire(call).await,

@@ -55,7 +55,7 @@ impl Catalog {
                 self.checks.remove(&*gone.check_id);
                 Ok(())
             }
-            Write::Kv(_) => Err(RequestError::new(ErrorKind::BadRequest, "not written by anti-entropy")),
+            _ => Err(RequestError::new(ErrorKind::BadRequest, "not written by anti-entropy")),
         }
     }
 

@@ -14,6 +14,7 @@ static COMMITTED: Timer = Timer::new("raft.commitTime");
 static KEYS: Timer = Timer::new("kvs.apply");
 static REGISTERED: Timer = Timer::new("catalog.register");
 static DEREGISTERED: Timer = Timer::new("catalog.deregister");
+static SESSIONS: Timer = Timer::new("session.apply");
 
 /// A request came in.
 pub(super) fn received(request: &Request) {
@@ -43,5 +44,6 @@ pub(super) fn written(write: &Write, started: Instant) {
         Write::Kv(_) => KEYS.since(started),
         Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
         Write::Deregister(_) => DEREGISTERED.since(started),
+        Write::SessionCreate(_) | Write::SessionDestroy(_) => SESSIONS.since(started),
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::ServerId;
+use model::{ServerId, SessionId};
+use server::endpoint::Prepared;
 use server::request::{
     Action, Cluster, Consistency, ErrorKind, Query, ReadMeta, ReadOptions, Request, RequestError, Response, Write,
 };
@@ -24,6 +25,7 @@ use super::pool::{ConnectionPool, Target};
 use super::router::{NO_PATH, to_request_error};
 use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
+use crate::sessions::SessionClocks;
 
 /// One server. HTTP, DNS and the RPC listener share it.
 pub struct LocalServer {
@@ -33,6 +35,7 @@ pub struct LocalServer {
     pool: ConnectionPool,
     directory: Directory,
     offer: Mutex<AcceptedOffer>,
+    sessions: SessionClocks,
 }
 
 /// How one try of a request ended.
@@ -57,7 +60,20 @@ impl LocalServer {
     #[must_use]
     pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
         let offer = Mutex::default();
-        Self { datacenter: datacenter.into(), raft, shared: Shared::new(), pool, directory, offer }
+        let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
+        Self { datacenter, raft, shared: Shared::new(), pool, directory, offer, sessions }
+    }
+
+    /// The same server with other clocks of sessions.
+    #[must_use]
+    pub fn with_sessions(self, sessions: SessionClocks) -> Self {
+        Self { sessions, ..self }
+    }
+
+    /// Its clocks of sessions and locks.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionClocks {
+        &self.sessions
     }
 
     /// The directory of servers that it dials from.
@@ -173,7 +189,8 @@ impl LocalServer {
                 Cluster::Datacenters => Some(Ok(Response::Names(vec![self.datacenter.clone()]))),
                 Cluster::RaftConfiguration { stale: false }
                 | Cluster::RemovePeer { .. }
-                | Cluster::TransferLeader { .. } => None,
+                | Cluster::TransferLeader { .. }
+                | Cluster::RenewSession { .. } => None,
             },
         }
     }
@@ -214,28 +231,63 @@ impl LocalServer {
     async fn read(&self, options: &ReadOptions, query: Query, done: Consistency) -> Result<Response, RequestError> {
         let random = rand::random();
         let sleep = tokio::time::sleep;
+        let session = if let Query::Session { id } = &query { Some(id.clone()) } else { None };
         let reading = blocking::read(self.raft.reader(), &self.shared, options, query, random, sleep).await?;
         let meta = ReadMeta {
             index: reading.index,
             known_leader: self.raft.leadership().borrow().leader.is_some(),
             last_contact_ms: self.raft.last_contact_ms().unwrap_or(0),
             consistency: done,
+            fencing_token: reading.fencing_token,
+            session_ttl_ms: session.and_then(|id| self.sessions.remaining_ms(self.leading_term()?, &id)),
         };
         Ok(Response::Read(meta, reading.body))
     }
 
     async fn try_write(&self, write: &Write) -> Try {
-        let command = match endpoint::prepare_write(&self.raft.reader().load(), write, &self.datacenter) {
-            Ok(command) => command,
+        let leading = self.sessions.leading(&self.datacenter);
+        let prepared = endpoint::prepare_write(&self.raft.reader().load(), write, &leading);
+        let command = match prepared {
+            Ok(Prepared::Propose(command)) => command,
+            Ok(Prepared::Answer(response)) => return self.answer_as_leader(response).await,
             Err(error) => return Try::Done(Err(error)),
         };
         let started = std::time::Instant::now();
         let proposed = self.raft.propose(command.into()).await;
         figures::written(write, started);
         match proposed {
-            Ok(outcome) => Try::Done(endpoint::finish_write(outcome).map(Response::Written)),
+            Ok(outcome) => {
+                let finished = endpoint::finish_write(outcome);
+                if let (Ok(_), Write::SessionCreate(session), Some(term)) = (&finished, write, self.leading_term()) {
+                    self.sessions.renew(term, session);
+                }
+                Try::Done(finished)
+            }
             Err(not_done) => not_done.into(),
         }
+    }
+
+    /// An answer without a proposal; it holds only if this server leads still.
+    async fn answer_as_leader(&self, response: Response) -> Try {
+        match self.raft.ready_to_read(Consistency::Default).await {
+            Ok(()) => Try::Done(Ok(response)),
+            Err(not_done) => not_done.into(),
+        }
+    }
+
+    /// The term of this server's leadership.
+    fn leading_term(&self) -> Option<u64> {
+        let leadership = self.raft.leadership();
+        let state = leadership.borrow();
+        state.is_local.then_some(state.term)
+    }
+
+    async fn renew_session(&self, id: &SessionId) -> Result<Response, NotDone> {
+        endpoint::check_session_id(id).map_err(NotDone::Failed)?;
+        self.raft.ready_to_read(Consistency::Default).await?;
+        let session = self.raft.reader().load().session(id).cloned();
+        let term = self.leading_term().ok_or(NotDone::NotLeader)?;
+        Ok(Response::Renewed(session.filter(|session| self.sessions.renew(term, session))))
     }
 
     async fn change_cluster(&self, cluster: &Cluster) -> Result<Response, NotDone> {
@@ -252,6 +304,7 @@ impl LocalServer {
                 let to = if id.is_empty() { None } else { Some(parse_id(id).map_err(NotDone::Failed)?) };
                 self.raft.transfer_leader(to).await.map(|()| Response::Done)
             }
+            Cluster::RenewSession { id } => self.renew_session(id).await,
             Cluster::Leader | Cluster::Peers | Cluster::Datacenters => Err(NotDone::NotLeader),
         }
     }

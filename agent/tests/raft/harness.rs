@@ -94,8 +94,7 @@ pub async fn put(backend: &Backend, key: &str, value: &str) -> Result<(), Reques
         verb: KvVerb::Set,
         key: Key::from(key),
         value: model::Blob::new(value.as_bytes().to_vec()),
-        flags: 0,
-        index: 0,
+        ..KvChange::default()
     };
     match backend.call(request(Action::Write(Write::Kv(change)))).await? {
         Response::Written(true) => Ok(()),

@@ -42,8 +42,7 @@ async fn write(server: &LocalServer, writer: usize, number: u64) -> Result<()> {
         verb: KvVerb::Set,
         key: Key::from(format!("bench/{writer}/{}", number % 1000).as_str()),
         value: Blob::new(vec![b'x'; 256]),
-        flags: 0,
-        index: 0,
+        ..KvChange::default()
     };
     let action = Action::Write(Write::Kv(change));
     server.call(Request { datacenter: String::new(), token: model::Token::default(), action }).await?;

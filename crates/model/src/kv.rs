@@ -30,7 +30,7 @@ fn no_session(session: &SessionId) -> bool {
 }
 
 /// A change of one key, or of all keys under a prefix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct KvChange {
     /// What to do.
     pub verb: KvVerb,
@@ -43,14 +43,20 @@ pub struct KvChange {
     #[serde(default)]
     pub flags: u64,
     /// For the compare-and-set verbs: the `ModifyIndex` that the entry must have, 0 for "must not exist" (set only).
+    ///
+    /// For [`KvVerb::Lock`], filled in by the leader: lock-delays that began at this index or before are over.
     #[serde(default)]
     pub index: u64,
+    /// For [`KvVerb::Lock`] and [`KvVerb::Unlock`]: the session that takes or gives up the lock.
+    #[serde(default, skip_serializing_if = "no_session")]
+    pub session: SessionId,
 }
 
 /// What can be done to keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KvVerb {
     /// Write.
+    #[default]
     Set,
     /// Write if `ModifyIndex` matches.
     Cas,
@@ -60,4 +66,8 @@ pub enum KvVerb {
     DeleteCas,
     /// Delete all keys with the prefix.
     DeleteTree,
+    /// Write and take the lock, if no other session holds it.
+    Lock,
+    /// Write and give up the lock, if the session holds it.
+    Unlock,
 }

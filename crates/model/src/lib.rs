@@ -34,7 +34,7 @@ pub use proxy::{
 };
 pub use register::{Deregistration, Registration};
 pub use service::{NodeService, ServiceAddress, Weights};
-pub use session::{Session, SessionBehavior};
+pub use session::{HeldLock, LockDelay, ServiceCheck, Session, SessionBehavior};
 pub use views::{CheckServiceNode, NodeServices, ServiceInstance};
 
 /// A map of text to text, ordered by key as Consul's JSON is.

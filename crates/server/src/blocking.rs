@@ -24,6 +24,8 @@ pub struct Reading {
     pub index: u64,
     /// The answer.
     pub body: Body,
+    /// Fencing token of the lock of the one entry that is the answer; 0 when it is not locked, or something else.
+    pub fencing_token: u64,
 }
 
 /// How long a read waits: what it asks for, within limits, and up to a sixteenth more, chosen by `random`.
@@ -53,6 +55,7 @@ where
     S: FnOnce(Duration) -> F,
     F: Future<Output = ()>,
 {
+    endpoint::check_query(&query)?;
     let filter = endpoint::parse_filter(&query, &options.filter)?;
     let min_index = if endpoint::never_blocks(&query) { 0 } else { options.min_index };
     let read = Read {
@@ -102,14 +105,17 @@ impl Read<'_> {
         let source = endpoint::source(&self.key.query);
         // Taken from this view even when the body was made from another: the body is not older than the index then.
         let index = view.index_of(source.as_source()).max(1);
-        let body = match self.form {
-            Form::Rows => Body::Rows(endpoint::evaluate(view, &self.key.query, self.filter.as_ref())),
-            Form::Json => {
-                let Rendered { found, json } = self.render(view)?;
-                Body::Json { found, json }
+        match self.form {
+            Form::Rows => {
+                let answer = endpoint::evaluate(view, &self.key.query, self.filter.as_ref());
+                let fencing_token = endpoint::fencing_token(view, &answer);
+                Ok(Reading { index, body: Body::Rows(answer), fencing_token })
             }
-        };
-        Ok(Reading { index, body })
+            Form::Json => {
+                let Rendered { found, json, fencing_token } = self.render(view)?;
+                Ok(Reading { index, body: Body::Json { found, json }, fencing_token })
+            }
+        }
     }
 
     fn render(&self, view: &View) -> Result<Rendered, RequestError> {

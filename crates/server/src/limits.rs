@@ -17,6 +17,21 @@ pub const SHARED_ANSWERS_MAX: usize = 4096;
 /// Most bytes of answers that are kept to be shared between equal queries.
 pub const SHARED_BYTES_MAX: usize = 64 << 20;
 
+/// Shortest TTL of a session, unless a server is configured otherwise.
+pub const SESSION_TTL_MIN: Duration = Duration::from_secs(10);
+
+/// Longest TTL of a session.
+pub const SESSION_TTL_MAX: Duration = Duration::from_secs(86_400);
+
+/// How long after its TTL a session that was not renewed expires: for renewals that are on their way.
+pub const SESSION_GRACE: Duration = Duration::from_secs(1);
+
+/// Lock-delays that began within this time count as one, from the last of them on.
+pub const LOCK_DELAY_GRANULARITY: Duration = Duration::from_millis(20);
+
+/// How long lock-delays are remembered: longer than the longest of them.
+pub const LOCK_DELAY_KEPT: Duration = Duration::from_secs(62);
+
 /// How long the index of a deleted key is remembered.
 pub const TOMBSTONE_TTL: Duration = Duration::from_secs(900);
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{
     CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, Node, NodeName, NodeServices, RaftConfiguration,
-    Registration, ServerId, ServiceInstance, ServiceName, TextMap, Token,
+    Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token,
 };
 pub use model::{KvChange, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,12 @@ pub enum Query {
     NodesByAddress { address: String },
     /// Instances whose own address is this text (reverse DNS). Never blocks.
     ServicesByAddress { address: String },
+    /// One session.
+    Session { id: SessionId },
+    /// All sessions.
+    Sessions,
+    /// Sessions of a node.
+    NodeSessions { node: NodeName },
 }
 
 /// Changes of the replicated state.
@@ -127,6 +133,10 @@ pub enum Write {
     Kv(KvChange),
     /// Several registrations as one, applied in order; each as [`Write::Register`].
     RegisterAll(Vec<Registration>),
+    /// Begin a session; its id has been made up by the agent that was asked for it.
+    SessionCreate(Session),
+    /// End a session.
+    SessionDestroy(SessionId),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -145,6 +155,11 @@ pub enum Cluster {
     TransferLeader { id: ServerId },
     /// Names of the known datacenters, nearest first.
     Datacenters,
+    /// Give a session its whole TTL again. Goes to the leader, which alone keeps the time.
+    RenewSession {
+        /// Which one.
+        id: SessionId,
+    },
 }
 
 /// What a server answers.
@@ -162,6 +177,13 @@ pub enum Response {
     RaftConfiguration(RaftConfiguration),
     /// To the other cluster changes.
     Done,
+    /// To a change of a key that took, or kept, its lock.
+    Locked {
+        /// Raft index at which the session took the lock; rises with each taking.
+        fencing_token: u64,
+    },
+    /// To [`Cluster::RenewSession`]: `None` when there is no such session.
+    Renewed(Option<Arc<Session>>),
 }
 
 /// Facts about a read, which become the `X-Consul-*` headers.
@@ -175,6 +197,12 @@ pub struct ReadMeta {
     pub last_contact_ms: u64,
     /// What was really done.
     pub consistency: Consistency,
+    /// To [`Query::KvGet`]: Raft index at which the holder of the lock took it, 0 when nobody holds it.
+    #[serde(default)]
+    pub fencing_token: u64,
+    /// To [`Query::Session`], from the leader: milliseconds that the session lives if it is not renewed.
+    #[serde(default)]
+    pub session_ttl_ms: Option<u64>,
 }
 
 /// The body of a read.
@@ -211,6 +239,8 @@ pub enum Answer {
     Health(Vec<CheckServiceNode>),
     /// Checks.
     Checks(Vec<Arc<HealthCheck>>),
+    /// Sessions.
+    Sessions(Vec<Arc<Session>>),
     /// A node with its instances and checks, `None` when unknown.
     NodeDump(Option<(NodeServices, Vec<Arc<HealthCheck>>)>),
 }

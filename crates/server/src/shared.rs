@@ -31,6 +31,8 @@ pub(crate) struct Rendered {
     /// Whether there is anything (KV: whether HTTP answers 200).
     pub(crate) found: bool,
     pub(crate) json: Bytes,
+    /// Of the one entry that was asked for, if it is locked; else 0.
+    pub(crate) fencing_token: u64,
 }
 
 struct Kept {
@@ -159,6 +161,6 @@ impl Slot {
 
 impl Rendered {
     fn share(&self) -> Self {
-        Self { found: self.found, json: self.json.clone() }
+        Self { found: self.found, json: self.json.clone(), fencing_token: self.fencing_token }
     }
 }

@@ -96,7 +96,7 @@ proptest! {
             let _refused = fixture.write(&write);
             for (query, before) in queries.iter().zip(&mut before) {
                 let now = fixture.json(query.clone());
-                let alone = Fixture { shared: Default::default(), store: state::Store::new(), reader: fixture.reader.clone(), index: 0 };
+                let alone = Fixture { reader: fixture.reader.clone(), ..Fixture::new() };
                 prop_assert_eq!(&now, &alone.json(query.clone()), "a shared answer is outdated: {:?}", query);
                 let is_gone_node = matches!(query, Query::NodeServices { .. }) && now.2 == "null";
                 prop_assert!(

@@ -4,7 +4,7 @@
 //! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
 //! ones take their defaults and unknown ones are passed over.
 
-use model::{Deregistration, KvChange, Registration};
+use model::{Deregistration, KvChange, Registration, Session, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::NESTING_MAX;
@@ -19,6 +19,9 @@ const DEREGISTER: u8 = 2;
 const KV_CHANGE: u8 = 3;
 const REGISTER_ALL: u8 = 4;
 const REAP_TOMBSTONES: u8 = 5;
+const SESSION_CREATE: u8 = 10;
+const SESSION_DESTROY: u8 = 11;
+const REAP_LOCK_DELAYS: u8 = 12;
 
 /// A change of the replicated state.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,18 @@ pub enum Command {
     RegisterAll(Vec<Registration>),
     /// Forget the tombstones of keys that were deleted at this index or before.
     ReapTombstones {
+        /// Highest index to forget.
+        index: u64,
+    },
+    /// Begin a session.
+    SessionCreate(Session),
+    /// End a session, because someone asked for it or because it has expired.
+    SessionDestroy {
+        /// Which one; an unknown one is fine.
+        id: SessionId,
+    },
+    /// Forget the lock-delays that began at this index or before.
+    ReapLockDelays {
         /// Highest index to forget.
         index: u64,
     },
@@ -78,6 +93,20 @@ struct ReapTombstonesBody {
     index: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct SessionDestroyBody {
+    id: SessionId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct ReapLockDelaysBody {
+    index: u64,
+}
+
 impl Command {
     /// The bytes for the log.
     #[must_use]
@@ -88,6 +117,9 @@ impl Command {
             Self::KvChange(body) => encode(KV_CHANGE, body),
             Self::RegisterAll(body) => encode(REGISTER_ALL, &RegisterAllRef { registrations: body }),
             Self::ReapTombstones { index } => encode(REAP_TOMBSTONES, &ReapTombstonesBody { index: *index }),
+            Self::SessionCreate(body) => encode(SESSION_CREATE, body),
+            Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
+            Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
         }
     }
 
@@ -106,6 +138,9 @@ impl Command {
             KV_CHANGE => decode(body).map(Self::KvChange),
             REGISTER_ALL => decode(body).map(|body: RegisterAllBody| Self::RegisterAll(body.registrations)),
             REAP_TOMBSTONES => decode(body).map(|body: ReapTombstonesBody| Self::ReapTombstones { index: body.index }),
+            SESSION_CREATE => decode(body).map(Self::SessionCreate),
+            SESSION_DESTROY => decode(body).map(|body: SessionDestroyBody| Self::SessionDestroy { id: body.id }),
+            REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };

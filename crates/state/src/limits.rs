@@ -6,5 +6,8 @@ pub const NESTING_MAX: usize = 64;
 /// Largest record of a snapshot, bytes; a record that claims more is refused before anything is read.
 pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 256 << 20;
 
+/// Longest lock-delay, nanoseconds; sessions may ask for more and get this.
+pub const LOCK_DELAY_MAX_NANOS: u64 = 60_000_000_000;
+
 /// An old version of the state with at least this many fewer or other values should be dropped off the hot thread.
 pub const RETIRED_BIG_VALUES: usize = 10_000;

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// Done; `false` where a compare-and-set did not match and nothing changed.
     Bool(bool),
+    /// A session holds the lock now, or still.
+    Locked {
+        /// Raft index at which it took the lock: the fencing token.
+        token: u64,
+    },
     /// Refused, nothing changed (of a batch: this part of it). The text is what the client sees.
     Error(String),
     /// The command is unknown here and marked as one that may be skipped.

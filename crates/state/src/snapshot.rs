@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, Node, NodeName, NodeService};
+use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, NodeName, NodeService, Session};
 use serde::{Deserialize, Serialize};
 
 use crate::command::decode;
@@ -28,6 +28,9 @@ const CHECK: u8 = 3;
 const KV: u8 = 4;
 const TOMBSTONE: u8 = 5;
 const INDEX: u8 = 6;
+const SESSION: u8 = 10;
+const HELD_LOCK: u8 = 11;
+const LOCK_DELAY: u8 = 12;
 
 /// The state at one index; O(1) to take, shares everything with the store.
 #[derive(Clone)]
@@ -131,6 +134,15 @@ impl Snapshot {
         }
         for (key, index) in self.tables.indexes.pairs() {
             out.record(INDEX, &StampRecord { key: Key::new(key), index: *index })?;
+        }
+        for session in self.tables.sessions.iter() {
+            out.record(SESSION, session)?;
+        }
+        for held in self.tables.held_locks.iter() {
+            out.record(HELD_LOCK, held)?;
+        }
+        for delay in self.tables.lock_delays.iter() {
+            out.record(LOCK_DELAY, delay)?;
         }
         let records = out.records;
         out.record(END, &records)?;
@@ -263,6 +275,9 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
             let record: StampRecord = decode(body).map_err(malformed)?;
             draft.tables.indexes.insert(&record.key, record.index, &mut draft.changes);
         }
+        SESSION => draft.place_session(&Arc::new(decode::<Session>(body).map_err(malformed)?)),
+        HELD_LOCK => draft.hold(decode::<HeldLock>(body).map_err(malformed)?),
+        LOCK_DELAY => draft.place_lock_delay(decode::<LockDelay>(body).map_err(malformed)?),
         _ if kind & IGNORABLE != 0 => {}
         _ => return Err(SnapshotError::UnknownRecord(kind)),
     }

@@ -1,6 +1,6 @@
 //! What a query depends on: where its index comes from and what wakes it.
 
-use model::{Key, NodeName, ServiceName};
+use model::{Key, NodeName, ServiceName, SessionId};
 
 /// Tables that have an index of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,10 @@ pub enum Table {
     Checks,
     /// Keys.
     Kv,
+    /// Sessions.
+    Sessions,
+    /// Delays before lost locks can be taken again.
+    LockDelays,
 }
 
 impl Table {
@@ -22,6 +26,8 @@ impl Table {
             Self::Services => "services",
             Self::Checks => "checks",
             Self::Kv => "kvs",
+            Self::Sessions => "sessions",
+            Self::LockDelays => "lock_delays",
         }
     }
 }
@@ -43,4 +49,8 @@ pub enum Source<'a> {
     Mesh(&'a ServiceName),
     /// A node and its instances: the index of both tables, 0 when there is no such node.
     Node(&'a NodeName),
+    /// One session: the index of all sessions.
+    Session(&'a SessionId),
+    /// The sessions of a node: the index of all sessions.
+    NodeSessions(&'a NodeName),
 }

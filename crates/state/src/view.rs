@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, Node, NodeId};
+use model::{HealthCheck, Key, KvEntry, LockDelay, Node, NodeId, Session};
 
 use crate::instance::Instance;
 use crate::key::key;
@@ -37,6 +37,7 @@ impl View {
             Source::Mesh(name) => self.named_index(&mesh_key(name), MESH_EXTINCTION),
             Source::Node(name) if tables.node(name).is_none() => 0,
             Source::Node(_) => tables.tables_index(NODE_TABLES),
+            Source::Session(_) | Source::NodeSessions(_) => tables.table_index(Table::Sessions),
         }
     }
 
@@ -51,6 +52,8 @@ impl View {
             Source::Service(name) => self.named_watches(&service_key(name), EXTINCTION),
             Source::Mesh(name) => self.named_watches(&mesh_key(name), MESH_EXTINCTION),
             Source::Node(_) => self.table_watches(NODE_TABLES),
+            Source::Session(id) => Watches::one(tables.sessions.watch_key(&key([id]))),
+            Source::NodeSessions(node) => Watches::one(tables.node_sessions.watch_prefix(&key([node]))),
         }
     }
 
@@ -156,6 +159,39 @@ impl View {
     /// Entries under a prefix in key order.
     pub fn kv_under(&self, prefix: &Key) -> impl Iterator<Item = &Arc<KvEntry>> {
         self.tables.kv.prefix(prefix)
+    }
+
+    /// The token of whoever holds the lock of an entry of this view: the Raft index at which it was taken, 0 for nobody.
+    #[must_use]
+    pub fn fencing_token(&self, entry: &KvEntry) -> u64 {
+        self.tables.fencing_token(entry)
+    }
+
+    /// The session of an id, ignoring case.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Option<&Arc<Session>> {
+        self.tables.session(id)
+    }
+
+    /// All sessions by id.
+    pub fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.tables.sessions.iter()
+    }
+
+    /// Sessions of a node by id.
+    pub fn sessions_on(&self, node: &str) -> impl Iterator<Item = &Arc<Session>> {
+        self.tables.node_sessions.prefix(&key([node]))
+    }
+
+    /// The lock-delay of a key, which may be over already.
+    #[must_use]
+    pub fn lock_delay(&self, locked: &Key) -> Option<&Arc<LockDelay>> {
+        self.tables.lock_delays.get(locked)
+    }
+
+    /// All lock-delays by key; those that are over are kept for a while.
+    pub fn lock_delays(&self) -> impl Iterator<Item = &Arc<LockDelay>> {
+        self.tables.lock_delays.iter()
     }
 
     /// Highest index of a tombstone that is kept, 0 for none.

@@ -1,6 +1,9 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
-use model::{Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration};
+use model::{
+    Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration, ServiceCheck, Session,
+    SessionBehavior,
+};
 use proptest::prelude::*;
 use serde::Serialize;
 use state::{Command, Outcome, Store};
@@ -35,9 +38,34 @@ fn registration() -> Registration {
     }
 }
 
+const SESSION: &str = "11111111-2222-3333-4444-555555555556";
+
+fn session() -> Session {
+    Session {
+        id: SESSION.into(),
+        name: "leader".to_owned(),
+        node: "n1".into(),
+        lock_delay: -1,
+        behavior: SessionBehavior::Delete,
+        ttl: "10s".to_owned(),
+        node_checks: Some(vec!["serfHealth".into()]),
+        service_checks: Some(vec![ServiceCheck { id: "alive".into(), namespace: "default".to_owned() }]),
+        checks: vec!["old".into()],
+        create_index: 0,
+        modify_index: 0,
+    }
+}
+
 fn samples() -> Vec<(&'static str, Command)> {
-    let change =
-        KvChange { verb: KvVerb::Cas, key: Key::from("a/b"), value: Blob::new(&b"\0\xff"[..]), flags: 42, index: 7 };
+    let change = KvChange {
+        verb: KvVerb::Cas,
+        key: Key::from("a/b"),
+        value: Blob::new(&b"\0\xff"[..]),
+        flags: 42,
+        index: 7,
+        ..KvChange::default()
+    };
+    let lock = KvChange { verb: KvVerb::Lock, key: Key::from("a/b"), session: SESSION.into(), ..KvChange::default() };
     let deregistration = Deregistration { node: "n1".into(), service_id: "web-1".into(), ..Deregistration::default() };
     vec![
         ("register", Command::Register(registration())),
@@ -45,6 +73,10 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("kv_change", Command::KvChange(change)),
         ("register_all", Command::RegisterAll(vec![Registration::default(), registration()])),
         ("reap_tombstones", Command::ReapTombstones { index: 1 << 40 }),
+        ("session_create", Command::SessionCreate(session())),
+        ("session_destroy", Command::SessionDestroy { id: SESSION.into() }),
+        ("kv_lock", Command::KvChange(lock)),
+        ("reap_lock_delays", Command::ReapLockDelays { index: 1 << 33 }),
     ]
 }
 
@@ -111,7 +143,7 @@ fn deep_nesting_and_lying_lengths_are_refused() {
         [vec![1, 1, 0x81, 0xa7], b"Service".to_vec(), vec![0x81, 0xa5], b"Proxy".to_vec(), vec![0x91; 1_000_000]];
     assert!(matches!(store.apply(1, &nested.concat()), Outcome::Error(_)));
     for length in [0xdc_u8, 0xdd, 0xde, 0xdf, 0xc4, 0xc6, 0xd9, 0xdb] {
-        for kind in 1..=5 {
+        for kind in [1, 2, 3, 4, 5, 10, 11, 12] {
             assert!(matches!(store.apply(2, &[1, kind, length, 0xff, 0xff, 0xff, 0xff]), Outcome::Error(_)));
         }
     }
@@ -121,14 +153,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_bytes_make_apply_panic(kind in 0_u8..8, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_make_apply_panic(kind in 0_u8..20, body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let mut store = Store::new();
         let _any = store.apply(1, &[vec![1, kind], body].concat());
         store.publish();
     }
 
     #[test]
-    fn no_damage_makes_apply_panic(which in 0_usize..5, damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+    fn no_damage_makes_apply_panic(which in 0_usize..samples().len(), damage in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
         let (_, command) = samples().swap_remove(which);
         let mut bytes = command.encode();
         for (at, byte) in damage {

@@ -2,18 +2,23 @@
 
 use std::io::{self, Read, Write};
 
-use model::{Blob, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration};
+use model::{Blob, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration, Session, SessionId};
 use proptest::prelude::*;
 use state::{Command, SnapshotError, Source, Store, Table, View};
 
 fn put(store: &mut Store, index: u64, key: &str, value: &[u8]) {
-    let change =
-        KvChange { verb: KvVerb::Set, key: Key::from(key), value: Blob::new(value.to_vec()), flags: 1, index: 0 };
+    let change = KvChange {
+        verb: KvVerb::Set,
+        key: Key::from(key),
+        value: Blob::new(value.to_vec()),
+        flags: 1,
+        ..KvChange::default()
+    };
     store.apply(index, &Command::KvChange(change).encode());
 }
 
 fn delete(store: &mut Store, index: u64, key: &str) {
-    let change = KvChange { verb: KvVerb::DeleteTree, key: Key::from(key), value: Blob::default(), flags: 0, index: 0 };
+    let change = KvChange { verb: KvVerb::DeleteTree, key: Key::from(key), ..KvChange::default() };
     store.apply(index, &Command::KvChange(change).encode());
 }
 
@@ -36,9 +41,24 @@ fn register(store: &mut Store, index: u64, node: &str, service: &str) {
     store.apply(index, &Command::Register(registration).encode());
 }
 
+fn lock(store: &mut Store, index: u64, session: &str, key: &str) {
+    let session = SessionId::new(format!("11111111-2222-3333-4444-55555555555{session}"));
+    let checks = Some(vec!["node".into()]);
+    let create =
+        Session { id: session.clone(), node: "n1".into(), node_checks: checks, lock_delay: 7, ..Session::default() };
+    store.apply(index, &Command::SessionCreate(create).encode());
+    let change = KvChange { verb: KvVerb::Lock, key: Key::from(key), session, index, ..KvChange::default() };
+    store.apply(index + 1, &Command::KvChange(change).encode());
+}
+
+fn destroy(store: &mut Store, index: u64, session: &str) {
+    let id = SessionId::new(format!("11111111-2222-3333-4444-55555555555{session}"));
+    store.apply(index, &Command::SessionDestroy { id }.encode());
+}
+
 /// Everything that a view shows, as text.
 fn dump(view: &View) -> String {
-    let tables = [Table::Nodes, Table::Services, Table::Checks, Table::Kv];
+    let tables = [Table::Nodes, Table::Services, Table::Checks, Table::Kv, Table::Sessions, Table::LockDelays];
     let sources =
         [Source::Service(&"web".into()), Source::Service(&"none".into()), Source::Prefix(&Key::from("gone/"))]
             .map(|source| view.index_of(source));
@@ -52,7 +72,12 @@ fn dump(view: &View) -> String {
         view.instances_on("n1").map(|instance| instance.row()).collect::<Vec<_>>(),
         view.checks().collect::<Vec<_>>(),
         (view.checks_of("web").collect::<Vec<_>>(), view.checks_in("passing").collect::<Vec<_>>()),
-        view.kv_under(&Key::from("")).collect::<Vec<_>>(),
+        (
+            view.kv_under(&Key::from("")).map(|entry| (entry, view.fencing_token(entry))).collect::<Vec<_>>(),
+            view.sessions().collect::<Vec<_>>(),
+            view.sessions_on("n1").collect::<Vec<_>>(),
+            view.lock_delays().collect::<Vec<_>>(),
+        ),
     )
 }
 
@@ -79,15 +104,20 @@ fn written(store: &Store) -> Vec<u8> {
 #[test]
 fn a_restored_store_is_the_same_and_goes_on_in_the_same_way() {
     let mut store = full_store();
+    lock(&mut store, 20, "a", "lock/ended");
+    lock(&mut store, 22, "b", "lock/held");
+    destroy(&mut store, 24, "a");
+    store.publish();
     let bytes = written(&store);
     let mut restored = Store::new();
     put(&mut restored, 1, "other", b"1");
     restored.publish();
     restored.restore(&*bytes).expect("the snapshot is whole");
     for store in [&mut store, &mut restored] {
-        register(store, 10, "n1", "web");
-        store.apply(11, &Command::ReapTombstones { index: 6 }.encode());
-        delete(store, 12, "a/");
+        register(store, 30, "n1", "web");
+        store.apply(31, &Command::ReapTombstones { index: 6 }.encode());
+        delete(store, 32, "a/");
+        destroy(store, 33, "b");
         store.publish();
     }
     assert_eq!(dump(&restored.reader().view()), dump(&store.reader().view()));

@@ -19,7 +19,6 @@ const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
 const REJOIN: &str = "an agent that starts joins by retry_join";
-const SESSIONS: &str = "sessions are not available yet";
 const TRANSACTIONS: &str = "transactions are not available yet";
 const RPC_LIMITS: &str = "limits on RPC cannot be changed yet";
 const HEADERS: &str = "headers cannot be added to answers yet";
@@ -178,7 +177,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("raft_snapshot_interval", Duration, "\"5s\"", "Time between looks at whether a snapshot is due.")
         .support(Support::NoEffect(SNAPSHOTS)),
     row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
-    row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session.").support(Support::NoEffect(SESSIONS)),
+    row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
     // Gossip.
     row("gossip_lan.gossip_interval", Duration, "\"200ms\"", "Time between rounds of gossip."),
     row("gossip_lan.gossip_nodes", Int, "3", "Random members told in a round."),

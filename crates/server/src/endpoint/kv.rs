@@ -5,7 +5,9 @@ use std::sync::Arc;
 use model::{Key, KvChange, KvVerb};
 use state::View;
 
+use super::Leading;
 use super::failed;
+use super::session::check_id;
 use crate::request::{Answer, RequestError};
 
 pub(super) fn get(view: &View, key: &Key) -> Answer {
@@ -36,10 +38,23 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     if part.is_empty() { None } else { text.windows(part.len()).position(|window| window == part) }
 }
 
-/// Checks a change of keys. Only the deletion of a tree may name no key: it means everything.
-pub(super) fn prepare(change: &KvChange) -> Result<KvChange, RequestError> {
+/// Checks a change of keys; `None` when a lock-delay forbids it. Only the deletion of a tree may name no key: it means
+/// everything.
+pub(super) fn prepare(view: &View, change: &KvChange, leading: &Leading<'_>) -> Result<Option<KvChange>, RequestError> {
     if change.key.is_empty() && change.verb != KvVerb::DeleteTree {
         return Err(failed("Must provide key"));
     }
-    Ok(change.clone())
+    if change.verb != KvVerb::Lock {
+        return Ok(Some(change.clone()));
+    }
+    let is_delayed = view.lock_delay(&change.key).is_some_and(|delay| !leading.locks.is_over(leading.now, delay));
+    if is_delayed {
+        return Ok(None);
+    }
+    if change.session.is_empty() {
+        return Err(failed("missing session"));
+    }
+    check_id(&change.session)?;
+    // A delay that begins between here and there must hold: what this view shows is all that was looked at.
+    Ok(Some(KvChange { index: view.index(), ..change.clone() }))
 }

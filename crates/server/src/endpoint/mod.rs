@@ -3,13 +3,19 @@
 mod catalog;
 mod health;
 mod kv;
+mod session;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use filter::{Filter, Schema};
 use model::{TextMap, to_json};
 use state::{Command, Outcome, Source, Table, View};
 
-use crate::request::{Answer, ErrorKind, Query, RequestError, Write};
+pub use session::check_id as check_session_id;
+
+use crate::leader::lock_delays::LockClock;
+use crate::request::{Answer, ErrorKind, Query, RequestError, Response, Write};
 use crate::shared::Rendered;
 
 /// What a query depends on.
@@ -44,6 +50,9 @@ pub fn source(query: &Query) -> Dependency<'_> {
             Source::Tables(&[Checks])
         }
         Query::NodeDump { .. } => Source::Tables(&[Nodes, Services, Checks]),
+        Query::Session { id } => Source::Session(id),
+        Query::Sessions => Source::Tables(&[Table::Sessions]),
+        Query::NodeSessions { node } => Source::NodeSessions(node),
     })
 }
 
@@ -51,6 +60,17 @@ pub fn source(query: &Query) -> Dependency<'_> {
 #[must_use]
 pub fn never_blocks(query: &Query) -> bool {
     matches!(query, Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. })
+}
+
+/// Refuses queries that cannot be answered.
+///
+/// # Errors
+/// The text of what is wrong with the query.
+pub fn check_query(query: &Query) -> Result<(), RequestError> {
+    match query {
+        Query::Session { id } => check_session_id(id),
+        _ => Ok(()),
+    }
 }
 
 /// Reads the filter expression of a query; none for the empty text and for queries that do not filter.
@@ -67,6 +87,7 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => &filter::CHECK,
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
+        Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
     };
     let wrong = |error| failed(format!("Failed to create boolean expression evaluator: {error}"));
     Filter::parse(text, schema).map(Some).map_err(wrong)
@@ -101,6 +122,9 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         Query::NodeDump { node } => catalog::node_dump(view, node),
         Query::NodesByAddress { address } => catalog::nodes_by_address(view, address),
         Query::ServicesByAddress { address } => catalog::services_by_address(view, address),
+        Query::Session { id } => session::one(view, id),
+        Query::Sessions => session::all(view),
+        Query::NodeSessions { node } => session::on_node(view, node),
     }
 }
 
@@ -108,9 +132,19 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
 pub(crate) fn render(view: &View, query: &Query, filter: Option<&Filter>) -> Result<Rendered, RequestError> {
     if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query {
         let wanted = health::Wanted { tags, passing: *passing, meta, filter };
-        return Ok(Rendered { found: true, json: health::render(view.instances_of(service), &wanted) });
+        let json = health::render(view.instances_of(service), &wanted);
+        return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
-    encode(&evaluate(view, query, filter))
+    let answer = evaluate(view, query, filter);
+    Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer)? })
+}
+
+/// The fencing token of an answer that is one entry, made from this view; 0 when that is not locked.
+pub(crate) fn fencing_token(view: &View, answer: &Answer) -> u64 {
+    match answer {
+        Answer::Kv(entries) => entries.first().filter(|_| entries.len() == 1).map_or(0, |it| view.fencing_token(it)),
+        _ => 0,
+    }
 }
 
 fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
@@ -123,10 +157,11 @@ fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
         Answer::NodeServices(node) => (true, to_json(node)),
         Answer::Health(rows) => (true, to_json(rows)),
         Answer::Checks(rows) => (true, to_json(rows)),
+        Answer::Sessions(rows) => (true, to_json(rows)),
         Answer::NodeDump(dump) => (true, to_json(dump)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
-    Ok(Rendered { found, json: json.into() })
+    Ok(Rendered { found, json: json.into(), fencing_token: 0 })
 }
 
 /// Joins encoded rows to an array.
@@ -145,31 +180,63 @@ fn join_json<'a>(rows: impl Iterator<Item = &'a Bytes>) -> Bytes {
     json.into()
 }
 
-/// Checks a write and makes the command to propose. `datacenter` is the server's own.
+/// What the leader knows beside the state when it checks a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Leading<'a> {
+    /// The server's own datacenter.
+    pub datacenter: &'a str,
+    /// Shortest TTL that a session may have.
+    pub session_ttl_min: Duration,
+    /// When lock-delays began.
+    pub locks: &'a LockClock,
+    /// The time on the clock of `locks`.
+    pub now: Duration,
+}
+
+/// What becomes of a write that is in order.
+#[derive(Clone, Debug)]
+pub enum Prepared {
+    /// This command is proposed.
+    Propose(Vec<u8>),
+    /// It is answered at once; nothing is changed.
+    Answer(Response),
+}
+
+/// Checks a write and makes the command to propose.
 ///
 /// # Errors
 /// The text of what is wrong with the write; nothing is changed.
-pub fn prepare_write(_view: &View, write: &Write, datacenter: &str) -> Result<Vec<u8>, RequestError> {
+pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Result<Prepared, RequestError> {
+    let datacenter = leading.datacenter;
     let command = match write {
         Write::Register(registration) => Command::Register(catalog::prepare_register(registration, datacenter)?),
         Write::Deregister(deregistration) => Command::Deregister(catalog::prepare_deregister(deregistration)?),
-        Write::Kv(change) => Command::KvChange(kv::prepare(change)?),
+        Write::Kv(change) => match kv::prepare(view, change, leading)? {
+            Some(change) => Command::KvChange(change),
+            None => return Ok(Prepared::Answer(Response::Written(false))),
+        },
+        Write::SessionCreate(given) => Command::SessionCreate(session::prepare_create(given, leading.session_ttl_min)?),
+        Write::SessionDestroy(id) => {
+            check_session_id(id)?;
+            Command::SessionDestroy { id: id.clone() }
+        }
         Write::RegisterAll(registrations) => {
             let prepare = |registration| catalog::prepare_register(registration, datacenter);
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
     };
-    Ok(command.encode())
+    Ok(Prepared::Propose(command.encode()))
 }
 
 /// The answer of a write, from what its command came to.
 ///
 /// # Errors
 /// The text of why it was refused; nothing is changed.
-pub fn finish_write(outcome: Outcome) -> Result<bool, RequestError> {
+pub fn finish_write(outcome: Outcome) -> Result<Response, RequestError> {
     match outcome {
-        Outcome::Bool(done) => Ok(done),
-        Outcome::Skipped => Ok(true),
+        Outcome::Bool(done) => Ok(Response::Written(done)),
+        Outcome::Locked { token } => Ok(Response::Locked { fencing_token: token }),
+        Outcome::Skipped => Ok(Response::Written(true)),
         Outcome::Error(text) => Err(failed(text)),
     }
 }

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use model::{Key, KvChange, KvVerb, Registration};
 use server::blocking::{Reading, read};
-use server::endpoint::{finish_write, prepare_write};
-use server::request::{Answer, Body, Form, Query, ReadOptions, RequestError, Write};
+use server::endpoint::{Leading, Prepared, finish_write, prepare_write};
+use server::leader::lock_delays::LockClock;
+use server::limits::SESSION_TTL_MIN;
+use server::request::{Answer, Body, Form, Query, ReadOptions, RequestError, Response, Write};
 use server::{Shared, endpoint};
 use state::{Reader, Store};
 
@@ -50,20 +52,36 @@ pub struct Fixture {
     pub reader: Reader,
     pub shared: Arc<Shared>,
     pub index: u64,
+    pub locks: LockClock,
+    pub now: Duration,
 }
 
 impl Fixture {
     pub fn new() -> Self {
         let store = Store::new();
         let reader = store.reader();
-        Self { store, reader, shared: Arc::new(Shared::new()), index: 0 }
+        Self { store, reader, shared: Arc::new(Shared::new()), index: 0, locks: LockClock::new(), now: Duration::ZERO }
     }
 
     pub fn write(&mut self, write: &Write) -> Result<bool, RequestError> {
-        let command = prepare_write(&self.reader.load(), write, "dc1")?;
+        match self.answer(write)? {
+            Response::Written(done) => Ok(done),
+            Response::Locked { .. } => Ok(true),
+            other => panic!("not the answer of a write: {other:?}"),
+        }
+    }
+
+    pub fn answer(&mut self, write: &Write) -> Result<Response, RequestError> {
+        let leading =
+            Leading { datacenter: "dc1", session_ttl_min: SESSION_TTL_MIN, locks: &self.locks, now: self.now };
+        let command = match prepare_write(&self.reader.load(), write, &leading)? {
+            Prepared::Propose(command) => command,
+            Prepared::Answer(response) => return Ok(response),
+        };
         self.index += 1;
         let outcome = self.store.apply(self.index, &command);
         self.store.publish();
+        self.locks.observe(self.now, &self.reader.load());
         finish_write(outcome)
     }
 
@@ -103,7 +121,7 @@ impl Fixture {
 }
 
 pub fn kv(verb: KvVerb, key: &str, value: model::Blob, index: u64) -> Write {
-    Write::Kv(KvChange { verb, key: Key::from(key), value, flags: 0, index })
+    Write::Kv(KvChange { verb, key: Key::from(key), value, index, ..KvChange::default() })
 }
 
 pub fn get(key: &str) -> Query {

@@ -1,29 +1,89 @@
 //! Changes of keys.
 
-use model::{KvChange, KvVerb};
+use model::{HeldLock, KvChange, KvEntry, KvVerb, SessionId};
 
+use crate::outcome::Outcome;
 use crate::tables::Draft;
 
-/// Applies a change of keys; false when a compare-and-set did not match.
-pub(crate) fn apply_kv(draft: &mut Draft, index: u64, change: KvChange) -> bool {
+/// Applies a change of keys; false when a compare-and-set did not match or a lock is held by another session.
+pub(crate) fn apply_kv(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
     let current = draft.tables.kv.get(&change.key).map(|entry| entry.modify_index);
     match change.verb {
         KvVerb::Set => draft.put_key(index, change),
         KvVerb::Cas => {
             // 0 is no index of an entry, so it can only mean "must not exist".
             if current.unwrap_or(0) != change.index {
-                return false;
+                return Outcome::Bool(false);
             }
             draft.put_key(index, change);
         }
         KvVerb::Delete => draft.delete_key(index, &change.key),
         KvVerb::DeleteCas => {
             if current.is_some_and(|current| current != change.index) {
-                return false;
+                return Outcome::Bool(false);
             }
             draft.delete_key(index, &change.key);
         }
         KvVerb::DeleteTree => draft.delete_keys(index, &change.key),
+        KvVerb::Lock => return lock(draft, index, change),
+        KvVerb::Unlock => return unlock(draft, index, change),
     }
-    true
+    Outcome::Bool(true)
+}
+
+fn lock(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
+    if change.session.is_empty() {
+        return Outcome::Error("missing session".to_owned());
+    }
+    let Some(session) = draft.tables.session(&change.session) else {
+        return Outcome::Error(format!("invalid session \"{}\"", change.session));
+    };
+    let session = session.id.clone();
+    let existing = draft.tables.kv.get(&change.key).cloned();
+    let is_held = existing.as_ref().is_some_and(|entry| entry.session == session);
+    if existing.as_ref().is_some_and(|entry| !entry.session.is_empty() && !is_held) {
+        return Outcome::Bool(false);
+    }
+    if draft.tables.lock_delays.get(&change.key).is_some_and(|delay| delay.index > change.index) {
+        return Outcome::Bool(false);
+    }
+    if !is_held {
+        draft.tables.lock_delays.remove(&change.key, &mut draft.changes);
+        draft.hold(HeldLock { session: session.clone(), key: change.key.clone(), token: index });
+    }
+    let lock_index = existing.as_ref().map_or(0, |entry| entry.lock_index) + u64::from(!is_held);
+    let entry = KvEntry {
+        lock_index,
+        flags: change.flags,
+        value: change.value,
+        session,
+        create_index: existing.as_ref().map_or(index, |entry| entry.create_index),
+        modify_index: index,
+        key: change.key,
+    };
+    let token = draft.tables.fencing_token(&entry);
+    draft.put_entry(index, entry);
+    Outcome::Locked { token }
+}
+
+fn unlock(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
+    if change.session.is_empty() {
+        return Outcome::Error("missing session".to_owned());
+    }
+    let Some(existing) = draft.tables.kv.get(&change.key).cloned() else { return Outcome::Bool(false) };
+    if !existing.session.eq_ignore_ascii_case(&change.session) {
+        return Outcome::Bool(false);
+    }
+    draft.let_go(&existing);
+    let entry = KvEntry {
+        lock_index: existing.lock_index,
+        flags: change.flags,
+        value: change.value,
+        session: SessionId::default(),
+        create_index: existing.create_index,
+        modify_index: index,
+        key: change.key,
+    };
+    draft.put_entry(index, entry);
+    Outcome::Bool(true)
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod kv;
+mod session;
 
 use crate::command::{Command, CommandError};
 use crate::outcome::Outcome;
@@ -24,7 +25,7 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             catalog::apply_deregister(draft, index, &deregistration);
             Outcome::Bool(true)
         }
-        Command::KvChange(change) => Outcome::Bool(kv::apply_kv(draft, index, change)),
+        Command::KvChange(change) => kv::apply_kv(draft, index, change),
         Command::RegisterAll(registrations) => {
             // Each stands alone, as if it had come alone; the first refusal is what the proposer hears.
             let mut result = Ok(true);
@@ -35,6 +36,15 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
         }
         Command::ReapTombstones { index } => {
             draft.reap_tombstones(index);
+            Outcome::Bool(true)
+        }
+        Command::SessionCreate(session) => Outcome::from_result(session::apply_create(draft, index, session)),
+        Command::SessionDestroy { id } => {
+            draft.invalidate_session(index, &id);
+            Outcome::Bool(true)
+        }
+        Command::ReapLockDelays { index } => {
+            draft.reap_lock_delays(index);
             Outcome::Bool(true)
         }
     }

@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use model::{HealthCheck, Status};
 
-use super::Draft;
+use super::{Draft, Tables};
 use crate::key::key;
 use crate::source::Table;
+
+impl Tables {
+    pub(crate) fn check(&self, node: &str, id: &str) -> Option<&Arc<HealthCheck>> {
+        self.checks.get(&key([node, id]))
+    }
+}
 
 impl Draft {
     /// Adds or changes a check of a node that exists, attached to the node or to an instance that exists. The same again
@@ -38,6 +44,9 @@ impl Draft {
         self.place_check(&check);
         self.refresh_owner(index, &check);
         self.bump(Table::Checks, index);
+        if check.is_critical() {
+            self.invalidate_sessions_bound_to(index, &check.node, &check.check_id);
+        }
     }
 
     /// Puts a check into its trees; instances and indexes are left alone.
@@ -73,6 +82,7 @@ impl Draft {
         self.displace_check(&check);
         self.refresh_owner(index, &check);
         self.bump(Table::Checks, index);
+        self.invalidate_sessions_bound_to(index, node, &check.check_id);
     }
 
     /// Joins and bumps what shows the check: its instance, or every instance of its node.

@@ -32,9 +32,6 @@ impl Draft {
     /// Writes an entry. Writing what is there already changes nothing.
     pub(crate) fn put_key(&mut self, index: u64, change: KvChange) {
         let existing = self.tables.kv.get(&change.key);
-        if existing.is_some_and(|entry| entry.value == change.value && entry.flags == change.flags) {
-            return;
-        }
         let entry = KvEntry {
             lock_index: existing.map_or(0, |entry| entry.lock_index),
             flags: change.flags,
@@ -44,12 +41,24 @@ impl Draft {
             modify_index: index,
             key: change.key.clone(),
         };
-        self.tables.kv.insert(&change.key, Arc::new(entry), &mut self.changes);
+        self.put_entry(index, entry);
+    }
+
+    /// Writes a complete entry, but for its `modify_index` when nothing else is new: then it is left as it is.
+    pub(crate) fn put_entry(&mut self, index: u64, entry: KvEntry) {
+        if let Some(existing) = self.tables.kv.get(&entry.key)
+            && (KvEntry { modify_index: entry.modify_index, ..KvEntry::clone(existing) }) == entry
+        {
+            return;
+        }
+        let key = entry.key.clone();
+        self.tables.kv.insert(&key, Arc::new(entry), &mut self.changes);
         self.bump(Table::Kv, index);
     }
 
     pub(crate) fn delete_key(&mut self, index: u64, key: &Key) {
-        if self.tables.kv.remove(key, &mut self.changes).is_some() {
+        if let Some(entry) = self.tables.kv.remove(key, &mut self.changes) {
+            self.let_go(&entry);
             self.bury(index, key);
             self.bump(Table::Kv, index);
         }
@@ -57,6 +66,9 @@ impl Draft {
 
     /// Deletes everything under a prefix. One tombstone on the prefix stands for all.
     pub(crate) fn delete_keys(&mut self, index: u64, prefix: &Key) {
+        let locked: Vec<Arc<KvEntry>> =
+            self.tables.kv.prefix(prefix).filter(|entry| !entry.session.is_empty()).cloned().collect();
+        locked.iter().for_each(|entry| self.let_go(entry));
         if self.tables.kv.remove_prefix(prefix, &mut self.changes) > 0 {
             if !prefix.is_empty() {
                 self.bury(index, prefix);

@@ -8,11 +8,12 @@ mod indexes;
 mod kv;
 mod nodes;
 mod services;
+mod sessions;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, Node};
+use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, Session};
 
 use crate::instance::Instance;
 use crate::radix::{Stamp, Tree};
@@ -48,6 +49,16 @@ pub(crate) struct Tables {
     pub(crate) kv: Tree<Arc<KvEntry>>,
     /// Index of the deletion, by deleted key or prefix.
     pub(crate) tombstones: Tree<u64>,
+    /// By id.
+    pub(crate) sessions: Tree<Arc<Session>>,
+    /// By node and id.
+    pub(crate) node_sessions: Tree<Arc<Session>>,
+    /// By node, check id and session id; a session is found by each check that it is bound to.
+    pub(crate) session_checks: Tree<Arc<Session>>,
+    /// By session and key.
+    pub(crate) held_locks: Tree<Arc<HeldLock>>,
+    /// By key; only the last one of each.
+    pub(crate) lock_delays: Tree<Arc<LockDelay>>,
     /// Indexes by name of table or service.
     pub(crate) indexes: Tree<u64>,
 }
@@ -79,10 +90,29 @@ impl Stamp for Arc<KvEntry> {
     }
 }
 
+impl Stamp for Arc<Session> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<HeldLock> {
+    fn stamp(&self) -> u64 {
+        self.token
+    }
+}
+
+impl Stamp for Arc<LockDelay> {
+    fn stamp(&self) -> u64 {
+        self.index
+    }
+}
+
 impl Tables {
     /// Number of values in all trees that hold data.
     pub(crate) fn len(&self) -> usize {
-        self.nodes.len() + self.services.len() + self.checks.len() + self.kv.len() + self.tombstones.len()
+        let catalog = self.nodes.len() + self.services.len() + self.checks.len();
+        catalog + self.kv.len() + self.tombstones.len() + self.sessions.len() + self.held_locks.len()
     }
 
     /// Touches everything, for tables that are about to be replaced as a whole.
@@ -98,6 +128,11 @@ impl Tables {
         self.status_checks.touch_all(changes);
         self.kv.touch_all(changes);
         self.tombstones.touch_all(changes);
+        self.sessions.touch_all(changes);
+        self.node_sessions.touch_all(changes);
+        self.session_checks.touch_all(changes);
+        self.held_locks.touch_all(changes);
+        self.lock_delays.touch_all(changes);
         self.indexes.touch_all(changes);
     }
 }

@@ -130,5 +130,6 @@ impl Draft {
             self.tables.node_ids.remove(&key([&node.id]), &mut self.changes);
         }
         self.bump(Table::Nodes, index);
+        self.invalidate_sessions_on(index, name);
     }
 }
