@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use client::tls::TlsSettings;
 use config::Config;
 use model::format_duration;
 use model::{Json, Node, NodeId, NodeName, TextMap, Token};
@@ -46,6 +47,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
         discard_check_output: config.discard_check_output,
         sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
         agent_token: Token::default(),
+        check_tls: TlsSettings::default(),
     }
 }
 

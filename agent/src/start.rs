@@ -228,7 +228,12 @@ async fn start_registrations(
 ) -> Result<Arc<LocalAgent>> {
     let (services, checks) = definitions(config)?;
     let settings = agent_info::local_settings(config, id);
-    let local = LocalAgent::open(settings, config.data_dir.as_deref(), &services, &checks).await?;
+    let asked = backend.clone();
+    let ask: local::Ask = Arc::new(move |request| {
+        let backend = asked.clone();
+        Box::pin(async move { backend.call(request).await })
+    });
+    let local = LocalAgent::open(settings, config.data_dir.as_deref(), &services, &checks, Some(ask)).await?;
     tasks.spawn(local.clone().run());
     let (backend, pool) = (backend.clone(), lan.clone());
     let call = move |request| {

@@ -4,26 +4,33 @@
 //! Results go to [`LocalAgent`], which owns the runner.
 
 mod alias;
+mod docker;
+mod grpc;
+mod h2ping;
 mod http;
+mod net;
+mod os_service;
 pub mod output;
 mod script;
 mod tcp;
 mod thresholds;
 mod ttl;
+mod udp;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use model::{CheckId, ServiceId, Status};
-use tokio::net::TcpStream;
+use client::tls::TlsSettings;
+use model::{CheckId, Status, Token, format_duration};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::local::limits::CONCURRENT_CHECKS_MAX;
-use crate::local::{CheckSpec, HttpProbe, LocalAgent, Probe, Timing};
+use crate::local::limits::{CONCURRENT_PROBES_MAX, CONCURRENT_PROGRAMS_MAX};
+use crate::local::{Action, Ask, CheckSpec, LocalAgent, Probe, Timing};
+use alias::Alias;
+use net::CheckTls;
 use thresholds::Thresholds;
 use ttl::Ttl;
 
@@ -42,9 +49,21 @@ pub struct Runner {
     running: Mutex<BTreeMap<CheckId, Running>>,
     /// A TTL check began that may lapse before all others.
     ttl_began: Notify,
-    /// Checks that may run at the same moment.
-    turns: Arc<Semaphore>,
+    equipment: Arc<Equipment>,
+    /// The way to the servers, for aliases of other nodes.
+    ask: Option<Ask>,
     generation: AtomicU64,
+}
+
+/// What runs of checks share.
+struct Equipment {
+    /// Programs that may run at the same moment.
+    programs: Semaphore,
+    /// Checks that may be at the network at the same moment.
+    probes: Semaphore,
+    tls: CheckTls,
+    /// Address of the Docker daemon.
+    docker: String,
 }
 
 enum Running {
@@ -53,22 +72,23 @@ enum Running {
     Task(u64, #[expect(dead_code, reason = "held for its drop, which ends the task")] AbortOnDropHandle<()>),
 }
 
-/// Something that is run every so often.
-enum Action {
-    Http(HttpProbe),
-    Tcp(String),
-    Script(Vec<String>),
-}
-
 impl Runner {
     /// A runner that reports to `local`.
     #[must_use]
-    pub fn new(local: Weak<LocalAgent>) -> Self {
+    pub fn new(local: Weak<LocalAgent>, tls: TlsSettings, ask: Option<Ask>) -> Self {
+        let docker = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let equipment = Equipment {
+            programs: Semaphore::new(CONCURRENT_PROGRAMS_MAX),
+            probes: Semaphore::new(CONCURRENT_PROBES_MAX),
+            tls: CheckTls::new(tls),
+            docker: docker.unwrap_or_else(|| docker::HOST_DEFAULT.to_owned()),
+        };
         Self {
             local,
             running: Mutex::default(),
             ttl_began: Notify::new(),
-            turns: Arc::new(Semaphore::new(CONCURRENT_CHECKS_MAX)),
+            equipment: Arc::new(equipment),
+            ask,
             generation: AtomicU64::new(0),
         }
     }
@@ -78,13 +98,11 @@ impl Runner {
     }
 
     /// Runs a check, in place of one with the same id. Must be called in a runtime.
-    pub fn start(&self, id: &CheckId, spec: &CheckSpec, output_max: usize, now: Instant) {
+    pub fn start(&self, id: &CheckId, spec: &CheckSpec, token: &Token, output_max: usize, now: Instant) {
         let running = match spec.probe() {
             Ok(Probe::Ttl(ttl)) => Running::Ttl(Ttl::new(ttl, now)),
-            Ok(Probe::Http(request, timing)) => self.spawn(id, Action::Http(request), timing, output_max),
-            Ok(Probe::Tcp(address, timing)) => self.spawn(id, Action::Tcp(address), timing, output_max),
-            Ok(Probe::Script(args, timing)) => self.spawn(id, Action::Script(args), timing, output_max),
-            Ok(Probe::Alias { service, .. }) => self.spawn_alias(id, service),
+            Ok(Probe::Repeated(action, timing)) => self.spawn(id, action, timing, output_max),
+            Ok(Probe::Alias { node, service }) => self.spawn_alias(Alias { id: id.clone(), node, service }, token),
             Err(error) => {
                 tracing::warn!(target: "agent::checks", check = %id, %error, "a check cannot be run");
                 return self.stop(id);
@@ -99,19 +117,16 @@ impl Runner {
 
     fn spawn(&self, id: &CheckId, action: Action, timing: Timing, output_max: usize) -> Running {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        let (local, turns, id) = (self.local.clone(), Arc::clone(&self.turns), id.clone());
+        let (local, equipment, id) = (self.local.clone(), Arc::clone(&self.equipment), id.clone());
         let task = async move {
             // Spread the first runs, so that a restarted agent does not run all its checks at once.
             tokio::time::sleep(timing.interval.mul_f64(rand::random())).await;
-            let mut thresholds = Thresholds::new(timing.success_before_passing, timing.failures_before_critical);
+            let mut thresholds = Thresholds::new(timing.thresholds);
             loop {
-                let outcome = {
-                    let Ok(_turn) = turns.acquire().await else { return };
-                    action.run(timing.timeout, output_max).await
-                };
+                let outcome = equipment.run(&action, timing.timeout, output_max).await;
                 let Some(local) = local.upgrade() else { return };
-                if thresholds.takes(outcome.status) {
-                    local.report(&id, generation, &outcome);
+                if let Some(status) = thresholds.take(outcome.status) {
+                    local.report(&id, generation, &Outcome { status, ..outcome });
                 }
                 drop(local);
                 tokio::time::sleep(timing.interval).await;
@@ -120,21 +135,17 @@ impl Runner {
         Running::Task(generation, AbortOnDropHandle::new(tokio::spawn(task)))
     }
 
-    fn spawn_alias(&self, id: &CheckId, service: ServiceId) -> Running {
+    fn spawn_alias(&self, alias: Alias, token: &Token) -> Running {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-        let (local, id) = (self.local.clone(), id.clone());
-        let task = async move {
-            let Some(mut changes) = local.upgrade().map(|local| local.watch()) else { return };
-            changes.mark_changed();
-            while changes.changed().await.is_ok() {
-                let Some(local) = local.upgrade() else { return };
-                let outcome = local.with_registry(|registry| {
-                    alias::evaluate(&id, &service, registry.checks().values().map(|entry| &*entry.check))
-                });
-                local.report(&id, generation, &outcome);
-            }
+        let (local, id) = (self.local.clone(), alias.id.clone());
+        let report = move |local: &LocalAgent, outcome: &Outcome| local.report(&id, generation, outcome);
+        let own_node = |local: &Arc<LocalAgent>| local.node().node.eq_ignore_ascii_case(&alias.node);
+        let is_own = alias.node.is_empty() || self.local.upgrade().as_ref().is_some_and(own_node);
+        let task = match (&self.ask, is_own) {
+            (Some(ask), false) => tokio::spawn(alias.follow_remote(local, Arc::clone(ask), token.clone(), report)),
+            _ => tokio::spawn(alias.follow_local(local, report)),
         };
-        Running::Task(generation, AbortOnDropHandle::new(tokio::spawn(task)))
+        Running::Task(generation, AbortOnDropHandle::new(task))
     }
 
     /// Whether a task of this generation still runs the check.
@@ -201,40 +212,39 @@ impl Runner {
     }
 }
 
-impl Action {
-    async fn run(&self, timeout: Duration, output_max: usize) -> Outcome {
-        match self {
-            Self::Http(request) => http::run(request, timeout, output_max).await,
-            Self::Tcp(address) => tcp::run(address, timeout).await,
-            Self::Script(args) => script::run(args, timeout, output_max).await,
+impl Equipment {
+    /// Runs a check once, when it is its turn. The timeout counts from then.
+    async fn run(&self, action: &Action, timeout: Duration, limit: usize) -> Outcome {
+        let is_program = matches!(action, Action::Script(_) | Action::Docker { .. } | Action::OsService(_));
+        // Nobody closes the semaphores; a check without a turn would only run beyond the budget.
+        let _turn = if is_program { &self.programs } else { &self.probes }.acquire().await;
+        match action {
+            // These end in time by themselves, with more to say than that the time is over.
+            Action::Http(probe) => http::run(probe, &self.tls, timeout, limit).await,
+            Action::Script(args) => script::run(args, timeout, limit).await,
+            Action::OsService(service) => os_service::run("systemctl", service, timeout).await,
+            Action::Tcp(address) => within(timeout, &format!("dial tcp {address}"), tcp::run(address)).await,
+            Action::Udp(address) => within(timeout, &format!("dial udp {address}"), udp::run(address)).await,
+            Action::Grpc(probe) => {
+                let what = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+                within(timeout, what, grpc::run(probe, &self.tls)).await
+            }
+            Action::H2Ping(probe) => {
+                within(timeout, &format!("HTTP2 ping of {}", probe.address), h2ping::run(probe, &self.tls)).await
+            }
+            Action::Docker { container, args } => {
+                let what = format!("Timed out ({}) running check", format_duration(timeout));
+                within(timeout, &what, docker::run(&self.docker, container, args, limit)).await
+            }
         }
     }
 }
 
-/// Connects to a host by name or address; the error is worded as Go words it.
-async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
-    let addresses = tokio::net::lookup_host((host, port)).await;
-    let mut addresses = addresses.map_err(|_| format!("dial tcp: lookup {host}: no such host"))?.peekable();
-    if addresses.peek().is_none() {
-        return Err(format!("dial tcp: lookup {host}: no such host"));
-    }
-    let mut first = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => first = first.or(Some(format!("dial tcp {address}: connect: {}", reason(&error)))),
-        }
-    }
-    Err(first.unwrap_or_default())
-}
-
-/// The system's words, without the number that Rust adds.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
-        io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
-        _ => error.to_string(),
+/// The outcome of a run, or that it took too long.
+async fn within(timeout: Duration, what: &str, run: impl Future<Output = Outcome>) -> Outcome {
+    match tokio::time::timeout(timeout, run).await {
+        Ok(outcome) => outcome,
+        Err(_) => Outcome { status: Status::Critical, output: format!("{what}: i/o timeout") },
     }
 }
 

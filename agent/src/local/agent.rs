@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use client::tls::TlsSettings;
+use futures::future::BoxFuture;
 use model::{CheckId, Node, NodeService, ServiceId, Status, Token};
+use server::request::{Request, RequestError, Response};
 use tokio::sync::{Notify, watch};
 
 use super::build::{BuiltCheck, Rules, build_service, build_service_as, build_service_checks, build_standalone_check};
@@ -36,6 +39,24 @@ pub struct Settings {
     pub agent_token: Token,
     /// Ports that sidecars without a port get theirs from; `None` when they must give one.
     pub sidecar_ports: Option<RangeInclusive<u16>>,
+    /// Whom checks over TLS trust, and who they are.
+    pub check_tls: TlsSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node: Node::default(),
+            script_checks: false,
+            local_script_checks: false,
+            check_update_interval: Duration::from_secs(300),
+            check_output_max_size: 4096,
+            discard_check_output: false,
+            agent_token: Token::default(),
+            sidecar_ports: None,
+            check_tls: TlsSettings::default(),
+        }
+    }
 }
 
 /// A service that is about to be registered.
@@ -46,6 +67,9 @@ struct Registration {
     source: Source,
     is_sidecar: bool,
 }
+
+/// The way to the servers.
+pub type Ask = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, RequestError>> + Send + Sync>;
 
 /// The registrations of this agent.
 pub struct LocalAgent {
@@ -60,11 +84,17 @@ pub struct LocalAgent {
 }
 
 impl LocalAgent {
-    pub(super) fn new(settings: Settings, store: Option<Store>, registry: Registry, this: Weak<Self>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        store: Option<Store>,
+        registry: Registry,
+        ask: Option<Ask>,
+        this: Weak<Self>,
+    ) -> Self {
         Self {
+            runner: Runner::new(this, settings.check_tls.clone(), ask),
             settings,
             store,
-            runner: Runner::new(this),
             registry: Mutex::new(registry),
             changes: watch::Sender::new(0),
             full_sync: Notify::new(),
@@ -223,7 +253,7 @@ impl LocalAgent {
             }
         });
         for check in &checks {
-            self.start_check(&check.check.check_id, &check.spec, now);
+            self.start_check(&check.check.check_id, &check.spec, &token, now);
         }
         self.notify();
         Ok(())
@@ -303,8 +333,8 @@ impl LocalAgent {
         .await?;
         let now = Instant::now();
         let (id, check_spec) = (built.check.check_id.clone(), built.spec.clone());
-        self.with_registry_mut(|registry| registry.put_check(built, token, source, now));
-        self.start_check(&id, &check_spec, now);
+        self.with_registry_mut(|registry| registry.put_check(built, token.clone(), source, now));
+        self.start_check(&id, &check_spec, &token, now);
         self.notify();
         Ok(())
     }
@@ -337,7 +367,8 @@ impl LocalAgent {
         let status: Status = status.parse().map_err(|_| LocalError::InvalidUpdateStatus(status.to_owned()))?;
         let limit = self.with_registry(|registry| {
             let spec = registry.checks().get(id).and_then(|entry| entry.spec.as_ref());
-            spec.map_or(self.settings.check_output_max_size, |spec| self.output_max(spec))
+            let agents = self.settings.check_output_max_size;
+            spec.map_or(agents, |spec| spec.output_max(agents))
         });
         let text = output::keep_first(text, limit);
         let ttl = self.runner.refresh_ttl(id, &text, Instant::now()).ok_or_else(|| LocalError::NotTtl(id.clone()))?;
@@ -347,13 +378,9 @@ impl LocalAgent {
         Ok(())
     }
 
-    fn output_max(&self, spec: &CheckSpec) -> usize {
-        let agents = self.settings.check_output_max_size;
-        if spec.output_max_size > 0 { spec.output_max_size.min(agents) } else { agents }
-    }
-
-    pub(super) fn start_check(&self, id: &CheckId, spec: &CheckSpec, now: Instant) {
-        self.runner.start(id, spec, self.output_max(spec), now);
+    pub(super) fn start_check(&self, id: &CheckId, spec: &CheckSpec, token: &Token, now: Instant) {
+        let token = if *token == Token::default() { self.agent_token() } else { token.clone() };
+        self.runner.start(id, spec, &token, spec.output_max(self.settings.check_output_max_size), now);
     }
 
     /// Takes the result of a check's task, unless the check was replaced meanwhile.

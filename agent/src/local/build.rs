@@ -3,13 +3,13 @@
 
 use std::net::IpAddr;
 
-use model::{CheckId, HealthCheck, Json, NodeName, NodeService, ServiceAddress, ServiceId, TextMap, shown_proxy};
+use model::{CheckId, HealthCheck, Json, NodeName, NodeService, ServiceAddress, ServiceId, shown_proxy};
 use serde_json::json;
 
 use super::error::LocalError;
-use super::limits::{META_KEY_MAX, META_PAIRS_MAX, META_VALUE_MAX, WEIGHT_MAX};
+use super::limits::WEIGHT_MAX;
 use super::sidecar;
-use super::spec::{CheckSpec, InvalidCheck, Probe, ServiceSpec, StandaloneCheckSpec};
+use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
 
 /// A check ready to be registered.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub fn build_service_as(spec: &ServiceSpec, rules: Rules) -> Result<NodeService,
     let weights = spec.weights.map(Into::into).unwrap_or_default();
     validate_weights(weights)?;
     if let Some(meta) = &spec.meta {
-        validate_meta(meta).map_err(LocalError::InvalidMeta)?;
+        model::validate_meta(meta).map_err(|error| LocalError::InvalidMeta(error.to_string()))?;
     }
     let id = if spec.id.is_empty() { ServiceId::new(&*spec.name) } else { spec.id.clone() };
     let mut service = NodeService {
@@ -92,7 +92,7 @@ pub fn build_service_checks(
     let given: Vec<&CheckSpec> = spec.check.iter().chain(&spec.checks).filter(|check| !check.is_empty()).collect();
     let mut built = Vec::with_capacity(given.len());
     for (at, check) in given.iter().enumerate() {
-        validate_probe(node, check)?;
+        check.probe()?;
         if !check.has_valid_status() {
             return Err(LocalError::InvalidServiceCheckStatus);
         }
@@ -124,7 +124,7 @@ pub fn build_standalone_check(
     if !check.has_valid_status() {
         return Err(LocalError::InvalidCheckStatus);
     }
-    validate_probe(node, check)?;
+    check.probe()?;
     let id = if check.check_id.is_empty() { CheckId::from(check.name.as_str()) } else { check.check_id.clone() };
     Ok(build_check(node, id, check.name.clone(), service, check))
 }
@@ -152,15 +152,6 @@ fn build_check(
     BuiltCheck { check, spec: spec.clone() }
 }
 
-fn validate_probe(node: &NodeName, check: &CheckSpec) -> Result<(), InvalidCheck> {
-    match check.probe()? {
-        Probe::Alias { node: aliased, .. } if !aliased.is_empty() && !aliased.eq_ignore_ascii_case(node) => {
-            Err(InvalidCheck::Unsupported("Alias (of another node)"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn validate_address(spec: &ServiceSpec) -> Result<(), LocalError> {
     let given = std::iter::once(&spec.address).chain(spec.tagged_addresses.values().map(|tagged| &tagged.address));
     for address in given {
@@ -180,33 +171,6 @@ fn validate_weights(weights: model::Weights) -> Result<(), LocalError> {
     }
     if weights.passing > WEIGHT_MAX || weights.warning > WEIGHT_MAX {
         return Err(LocalError::InvalidWeights("DNS Weight must be between 0 and 65535"));
-    }
-    Ok(())
-}
-
-/// Checks metadata pairs of a service or a node.
-///
-/// # Errors
-/// The text that names the pair and the rule.
-pub fn validate_meta(meta: &TextMap) -> Result<(), String> {
-    if meta.len() > META_PAIRS_MAX {
-        return Err(format!("Node metadata cannot contain more than {META_PAIRS_MAX} key/value pairs"));
-    }
-    for (key, value) in meta {
-        let problem = if key.is_empty() {
-            "Key cannot be blank".to_owned()
-        } else if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-            "Key contains invalid characters".to_owned()
-        } else if key.len() > META_KEY_MAX {
-            format!("Key is too long (limit: {META_KEY_MAX} characters)")
-        } else if key.starts_with("consul-") {
-            "Key prefix 'consul-' is reserved for internal use".to_owned()
-        } else if value.len() > META_VALUE_MAX {
-            format!("Value is too long (limit: {META_VALUE_MAX} characters)")
-        } else {
-            continue;
-        };
-        return Err(format!("Couldn't load metadata pair ('{key}', '{value}'): {problem}"));
     }
     Ok(())
 }

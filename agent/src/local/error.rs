@@ -2,7 +2,7 @@
 
 use model::{CheckId, ServiceId};
 
-use super::spec::InvalidCheck;
+use super::probe::InvalidCheck;
 use super::store::StoreError;
 
 /// A refused registration, update or removal. Nothing was changed. `Display` is Consul's wording.

@@ -14,8 +14,21 @@ pub const CRITICAL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
 pub const SIDECAR_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks for services that are critical for too long.
 pub const REAP_INTERVAL: Duration = Duration::from_secs(30);
-/// Checks that run at the same moment; others wait for their turn.
-pub const CONCURRENT_CHECKS_MAX: usize = 64;
+/// Programs of checks that run at the same moment; others wait for their turn.
+pub const CONCURRENT_PROGRAMS_MAX: usize = 64;
+/// Checks that are at the network at the same moment; others wait for their turn. More than programs, so that many
+/// targets that hang do not hold up those that answer.
+pub const CONCURRENT_PROBES_MAX: usize = 512;
+/// Bytes read of the body that an HTTP check gets, unless more output is to be kept.
+pub const BODY_BYTES_READ_MAX: usize = 10 << 10;
+/// How long a UDP check waits for a refusal.
+pub const UDP_SILENCE: Duration = Duration::from_secs(1);
+/// How long the output of a program is waited for after it has ended, if others hold it open.
+pub const SCRIPT_LINGER: Duration = Duration::from_millis(200);
+/// Shortest time between two questions of one alias check about another node.
+pub const ALIAS_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// Wait after a question about another node's checks that failed, and longest wait for a change of them.
+pub const ALIAS_RETRY: Duration = Duration::from_secs(60);
 
 /// Services that one agent takes.
 pub const SERVICES_MAX: usize = 16_384;
@@ -37,11 +50,5 @@ pub const REGISTRATIONS_PER_WRITE_MAX: usize = 64;
 /// Bytes of registrations in one write, roughly.
 pub const REGISTRATION_BYTES_PER_WRITE_MAX: usize = 256 << 10;
 
-/// Pairs in the metadata of a service.
-pub const META_PAIRS_MAX: usize = 64;
-/// Length of a metadata key, characters.
-pub const META_KEY_MAX: usize = 128;
-/// Length of a metadata value, characters.
-pub const META_VALUE_MAX: usize = 512;
 /// Largest SRV weight.
 pub const WEIGHT_MAX: i64 = 65_535;

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use model::{HealthCheck, ServiceId, Status};
 
-use super::agent::{LocalAgent, Settings};
+use super::agent::{Ask, LocalAgent, Settings};
 use super::build::BuiltCheck;
 use super::error::LocalError;
 use super::registry::{OutputDelay, Registry, Source};
@@ -43,7 +43,7 @@ pub enum OpenError {
 
 impl LocalAgent {
     /// Brings up the registrations kept in `data_dir` (`None` keeps nothing) and those of the configuration files.
-    /// Checks begin to run. [`LocalAgent::run`] and [`super::sync::run`] must be spawned beside it.
+    /// Checks begin to run; `ask` is the way to the servers for aliases of other nodes. [`LocalAgent::run`] and [`super::sync::run`] must be spawned beside it.
     ///
     /// # Errors
     /// When the data directory cannot be used, or a definition is refused.
@@ -52,11 +52,12 @@ impl LocalAgent {
         data_dir: Option<&Path>,
         services: &[ServiceSpec],
         checks: &[StandaloneCheckSpec],
+        ask: Option<Ask>,
     ) -> Result<Arc<Self>, OpenError> {
         let store = data_dir.map(Store::open).transpose()?;
         let kept = store.as_ref().map(Store::load).transpose()?.unwrap_or_default();
         let registry = restore(kept, SystemTime::now(), Instant::now());
-        let local = Arc::new_cyclic(|this| Self::new(settings, store, registry, this.clone()));
+        let local = Arc::new_cyclic(|this| Self::new(settings, store, registry, ask, this.clone()));
         local.start_restored();
         local.define(services, checks).await?;
         Ok(local)
@@ -111,12 +112,14 @@ impl LocalAgent {
         let restored: Vec<_> = self.with_registry(|registry| {
             let entries = registry.checks().values();
             entries
-                .filter_map(|entry| Some((entry.check.check_id.clone(), entry.spec.clone()?, entry.source)))
+                .filter_map(|entry| {
+                    Some((entry.check.check_id.clone(), entry.spec.clone()?, entry.token.clone(), entry.source))
+                })
                 .collect()
         });
-        for (id, spec, source) in restored {
+        for (id, spec, token, source) in restored {
             match self.allow_script(&spec, source) {
-                Ok(()) => self.start_check(&id, &spec, now),
+                Ok(()) => self.start_check(&id, &spec, &token, now),
                 Err(error) => tracing::warn!(target: "agent::local", check = %id, %error, "a kept check is not run"),
             }
         }

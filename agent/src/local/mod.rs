@@ -11,6 +11,7 @@ mod identity;
 pub mod limits;
 mod load;
 mod maintenance;
+mod probe;
 mod registry;
 mod sidecar;
 mod spec;
@@ -19,14 +20,12 @@ pub mod sync;
 #[cfg(test)]
 mod sync_tests;
 
-pub use agent::{LocalAgent, Settings};
-pub use build::validate_meta;
+pub use agent::{Ask, LocalAgent, Settings};
 pub use error::{LocalError, multi_error};
 pub use identity::{IdentityError, load_node_id};
 pub use load::OpenError;
 pub use maintenance::{NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
+pub use probe::{Action, Counts, GrpcProbe, H2Probe, HttpProbe, InvalidCheck, Probe, Timing, TlsChoice};
 pub use registry::{CheckEntry, Registry, ServiceEntry, Source};
-pub use spec::{
-    CheckSpec, ConnectSpec, HttpProbe, InvalidCheck, Nanos, Probe, ServiceSpec, StandaloneCheckSpec, Timing,
-};
+pub use spec::{CheckSpec, ConnectSpec, Nanos, ServiceSpec, StandaloneCheckSpec};
 pub use store::StoreError;

@@ -11,8 +11,6 @@ use model::{CheckId, Json, ServiceAddress, ServiceId, ServiceName, Status, TextM
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::limits::{CHECK_INTERVAL_MIN, CHECK_TIMEOUT_DEFAULT, CRITICAL_TIMEOUT_MIN, SCRIPT_TIMEOUT_DEFAULT};
-
 /// A duration in nanoseconds: a number, or text as Go writes it (`10s`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nanos(pub i64);
@@ -181,9 +179,15 @@ pub struct CheckSpec {
     /// Body to send.
     #[serde(deserialize_with = "null_as_default")]
     pub body: String,
+    /// Whether redirects are not followed. They are only where this is given as `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_redirects: Option<bool>,
     /// `host:port` of a TCP check.
     #[serde(rename = "TCP", deserialize_with = "null_as_default")]
     pub tcp: String,
+    /// `host:port` of a UDP check.
+    #[serde(rename = "UDP", deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub udp: String,
     /// Time between runs.
     pub interval: Nanos,
     /// Node whose health an alias check takes over; this node when empty.
@@ -204,6 +208,18 @@ pub struct CheckSpec {
     /// Whether gRPC goes over TLS.
     #[serde(rename = "GRPCUseTLS", deserialize_with = "null_as_default")]
     pub grpc_use_tls: bool,
+    /// `host:port` of an HTTP/2 ping.
+    #[serde(rename = "H2PING", deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub h2ping: String,
+    /// Whether the ping goes over TLS; it does unless this is given as `false`.
+    #[serde(rename = "H2PingUseTLS", skip_serializing_if = "Option::is_none")]
+    pub h2ping_use_tls: Option<bool>,
+    /// Name of a service of the operating system.
+    #[serde(rename = "OSService", deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub os_service: String,
+    /// Name that the certificate must have; the host's when empty.
+    #[serde(rename = "TLSServerName", deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    pub tls_server_name: String,
     /// Whether certificates are not verified.
     #[serde(rename = "TLSSkipVerify", deserialize_with = "null_as_default")]
     pub tls_skip_verify: bool,
@@ -214,15 +230,18 @@ pub struct CheckSpec {
     pub ttl: Nanos,
     /// Good results in a row before the check passes.
     #[serde(deserialize_with = "null_as_default")]
-    pub success_before_passing: u32,
+    pub success_before_passing: i64,
+    /// Bad results in a row before the check warns; as many as for critical when 0.
+    #[serde(deserialize_with = "null_as_default")]
+    pub failures_before_warning: i64,
     /// Bad results in a row before the check is critical.
     #[serde(deserialize_with = "null_as_default")]
-    pub failures_before_critical: u32,
+    pub failures_before_critical: i64,
     /// Time in critical state after which the service is deregistered; zero for never.
     pub deregister_critical_service_after: Nanos,
     /// Longest output kept, bytes; 0 for the agent's limit.
     #[serde(deserialize_with = "null_as_default")]
-    pub output_max_size: usize,
+    pub output_max_size: i64,
 }
 
 /// A check with the service it belongs to.
@@ -236,170 +255,11 @@ pub struct StandaloneCheckSpec {
     pub check: CheckSpec,
 }
 
-/// How a check gets its status.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Probe {
-    /// By API, within the time.
-    Ttl(Duration),
-    /// By an HTTP request.
-    Http(HttpProbe, Timing),
-    /// By connecting.
-    Tcp(String, Timing),
-    /// By running a program.
-    Script(Vec<String>, Timing),
-    /// From the checks of a node or a service.
-    Alias {
-        /// Node as given; empty for this one.
-        node: String,
-        /// Service instance; empty for the checks of the node itself.
-        service: ServiceId,
-    },
-}
-
-/// An HTTP request to make.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HttpProbe {
-    /// URL.
-    pub url: String,
-    /// Method.
-    pub method: String,
-    /// Headers.
-    pub header: BTreeMap<String, Vec<String>>,
-    /// Body.
-    pub body: String,
-}
-
-/// When a check runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// Time between runs.
-    pub interval: Duration,
-    /// Longest time of one run.
-    pub timeout: Duration,
-    /// Good results in a row before it passes.
-    pub success_before_passing: u32,
-    /// Bad results in a row before it is critical.
-    pub failures_before_critical: u32,
-}
-
-/// Why a check definition is of no use. `Display` is the text that clients see after `Invalid check: `.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCheck {
-    /// Neither a TTL nor anything to run.
-    #[error("TTL must be > 0 for TTL checks")]
-    NoTtl,
-    /// Both ways at once.
-    #[error("Interval and TTL cannot both be specified")]
-    IntervalAndTtl,
-    /// Something to run, and no interval.
-    #[error("Interval must be > 0 for Script, HTTP, or TCP checks")]
-    NoInterval,
-    /// A kind that this agent cannot run.
-    #[error("{0} checks are not supported by this agent; use a plain HTTP, TCP, script, alias or TTL check")]
-    Unsupported(&'static str),
-}
-
 impl CheckSpec {
     /// Whether nothing was given that makes it a check (Consul ignores such a `Check` in a service).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// Whether it runs a program.
-    #[must_use]
-    pub fn is_script(&self) -> bool {
-        !self.script_args.is_empty()
-    }
-
-    /// The text of `Type` in answers.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        if !self.grpc.is_empty() {
-            "grpc"
-        } else if self.ttl.0 > 0 {
-            "ttl"
-        } else if !self.http.is_empty() {
-            "http"
-        } else if !self.tcp.is_empty() {
-            "tcp"
-        } else if !self.docker_container_id.is_empty() {
-            "docker"
-        } else if self.is_script() {
-            "script"
-        } else if self.is_alias() {
-            "alias"
-        } else {
-            ""
-        }
-    }
-
-    fn is_alias(&self) -> bool {
-        !self.alias_node.is_empty() || !self.alias_service.is_empty()
-    }
-
-    /// How to run it.
-    ///
-    /// # Errors
-    /// When the definition lacks what its kind needs, or contradicts itself.
-    pub fn probe(&self) -> Result<Probe, InvalidCheck> {
-        let runs = self.is_script() || !self.http.is_empty() || !self.tcp.is_empty() || !self.grpc.is_empty();
-        if self.interval.0 > 0 && self.ttl.0 > 0 {
-            return Err(InvalidCheck::IntervalAndTtl);
-        }
-        if runs && self.interval.0 <= 0 {
-            return Err(InvalidCheck::NoInterval);
-        }
-        if !self.grpc.is_empty() {
-            return Err(InvalidCheck::Unsupported("gRPC"));
-        }
-        if !self.docker_container_id.is_empty() {
-            return Err(InvalidCheck::Unsupported("Docker"));
-        }
-        if self.http.starts_with("https:") {
-            return Err(InvalidCheck::Unsupported("HTTPS"));
-        }
-        if !runs && !self.is_alias() && self.ttl.0 <= 0 {
-            return Err(InvalidCheck::NoTtl);
-        }
-        Ok(self.checked_probe())
-    }
-
-    fn checked_probe(&self) -> Probe {
-        if self.ttl.0 > 0 {
-            Probe::Ttl(self.ttl.duration())
-        } else if !self.http.is_empty() {
-            let method = if self.method.is_empty() { "GET" } else { &self.method };
-            let request = HttpProbe {
-                url: self.http.clone(),
-                method: method.to_owned(),
-                header: self.header.clone(),
-                body: self.body.clone(),
-            };
-            Probe::Http(request, self.timing(CHECK_TIMEOUT_DEFAULT))
-        } else if !self.tcp.is_empty() {
-            Probe::Tcp(self.tcp.clone(), self.timing(CHECK_TIMEOUT_DEFAULT))
-        } else if self.is_script() {
-            Probe::Script(self.script_args.clone(), self.timing(SCRIPT_TIMEOUT_DEFAULT))
-        } else {
-            Probe::Alias { node: self.alias_node.clone(), service: ServiceId::new(&self.alias_service) }
-        }
-    }
-
-    fn timing(&self, timeout_default: Duration) -> Timing {
-        Timing {
-            interval: self.interval.duration().max(CHECK_INTERVAL_MIN),
-            timeout: self.timeout.or(timeout_default),
-            success_before_passing: self.success_before_passing,
-            failures_before_critical: self.failures_before_critical,
-        }
-    }
-
-    /// Time in critical state after which the service goes, if it does at all.
-    #[must_use]
-    pub fn deregister_after(&self) -> Option<Duration> {
-        let given = self.deregister_critical_service_after;
-        (given.0 > 0).then(|| given.duration().max(CRITICAL_TIMEOUT_MIN))
     }
 
     /// Whether the first status is one that a check may have (or is not given).
@@ -433,25 +293,6 @@ mod tests {
         assert_eq!(check(r#"{"TTL":true}"#).ttl, Nanos(0));
         let error = serde_json::from_str::<CheckSpec>(r#"{"TTL":"60"}"#).unwrap_err().to_string();
         assert!(error.starts_with("time: missing unit in duration \"60\""), "{error}");
-    }
-
-    #[test]
-    fn impossible_checks_are_named() {
-        let reason = |json: &str| check(json).probe().unwrap_err();
-        assert_eq!(reason(r#"{"Name":"x"}"#), InvalidCheck::NoTtl);
-        assert_eq!(reason(r#"{"Interval":"1s"}"#), InvalidCheck::NoTtl);
-        assert_eq!(reason(r#"{"TTL":"1s","Interval":"1s"}"#), InvalidCheck::IntervalAndTtl);
-        assert_eq!(reason(r#"{"HTTP":"http://x"}"#), InvalidCheck::NoInterval);
-        assert_eq!(reason(r#"{"GRPC":"x:1","Interval":"1s"}"#), InvalidCheck::Unsupported("gRPC"));
-    }
-
-    #[test]
-    fn short_intervals_and_deregistration_times_are_raised() {
-        let spec = check(r#"{"TCP":"a:1","Interval":"10ms","DeregisterCriticalServiceAfter":"1s"}"#);
-        let Ok(Probe::Tcp(_, timing)) = spec.probe() else { panic!("a TCP check") };
-        assert_eq!(timing.interval, Duration::from_secs(1));
-        assert_eq!(timing.timeout, Duration::from_secs(10));
-        assert_eq!(spec.deregister_after(), Some(Duration::from_secs(60)));
     }
 
     #[test]

@@ -82,8 +82,7 @@ fn settings() -> Settings {
         check_update_interval: Duration::from_secs(300),
         check_output_max_size: 4096,
         discard_check_output: false,
-        agent_token: Token::default(),
-        sidecar_ports: None,
+        ..Settings::default()
     }
 }
 
@@ -93,7 +92,7 @@ fn service(json: &str) -> ServiceSpec {
 
 /// An agent that keeps itself in sync with the catalog until the runtime ends.
 async fn agent(catalog: &Arc<Mutex<Catalog>>, data_dir: Option<&std::path::Path>) -> Arc<LocalAgent> {
-    let local = LocalAgent::open(settings(), data_dir, &[], &[]).await.expect("opens");
+    let local = LocalAgent::open(settings(), data_dir, &[], &[], None).await.expect("opens");
     let catalog = Arc::clone(catalog);
     let call = move |request| {
         let answer = catalog.lock().expect("no test panics while it holds this").call(request);
@@ -177,7 +176,7 @@ async fn a_restarted_agent_has_what_it_had() {
         local.update_ttl(&"service:web:1".into(), "warning", "hot").await.expect("updated");
         local.set_service_maintenance(&"web".into(), true, "", Token::default()).await.expect("set");
     }
-    let local = LocalAgent::open(settings(), Some(folder.path()), &[], &[]).await.expect("opens");
+    let local = LocalAgent::open(settings(), Some(folder.path()), &[], &[], None).await.expect("opens");
     let states = local.with_registry(|registry| {
         let checks = registry.checks().values().map(|entry| &entry.check);
         checks.map(|check| format!("{} {} {}", check.check_id, check.status, check.output)).collect::<Vec<_>>()
@@ -189,7 +188,7 @@ async fn a_restarted_agent_has_what_it_had() {
 #[tokio::test]
 async fn a_reload_replaces_definitions_and_keeps_registrations() {
     let file = |name: &str| vec![service(&format!(r#"{{"Name":"{name}"}}"#))];
-    let local = LocalAgent::open(settings(), None, &file("one"), &[]).await.expect("opens");
+    let local = LocalAgent::open(settings(), None, &file("one"), &[], None).await.expect("opens");
     local.register_service(&service(r#"{"Name":"api"}"#), Source::Remote, false).await.expect("registered");
     let check = StandaloneCheckSpec {
         check: serde_json::from_str(r#"{"Name":"alive","TTL":"1m"}"#).expect("a test's own JSON"),

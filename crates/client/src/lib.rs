@@ -10,6 +10,7 @@ mod health;
 mod kv;
 mod operator;
 mod query;
+pub mod tls;
 mod transport;
 
 pub use agent::{EventToFire, TtlVerb};

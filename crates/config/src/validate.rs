@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::TextMap;
 use serde_json::Value;
 
 use crate::config::{
@@ -15,12 +14,6 @@ use crate::load::Values;
 use crate::problem::Problem;
 use crate::read::Reader;
 
-/// Most metadata pairs of a node.
-const META_PAIRS_MAX: usize = 64;
-/// Longest key of a metadata pair, bytes.
-const META_KEY_MAX: usize = 128;
-/// Longest value of a metadata pair, bytes.
-const META_VALUE_MAX: usize = 512;
 /// Largest `raft_multiplier`.
 const RAFT_MULTIPLIER_MAX: i64 = 10;
 /// Shortest `reconnect_timeout`.
@@ -372,7 +365,7 @@ fn check_identity(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<S
     {
         reader.refuse("node_id", &format!("node_id {id:?} is not a UUID (8-4-4-4-12 hexadecimal digits)"));
     }
-    if let Some(text) = wrong_meta(&config.node_meta) {
+    if let Err(text) = model::validate_meta(&config.node_meta) {
         reader.refuse("node_meta", &format!("node_meta invalid: {text}"));
     }
 }
@@ -380,29 +373,6 @@ fn check_identity(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<S
 fn is_uuid(text: &str) -> bool {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-}
-
-fn wrong_meta(meta: &TextMap) -> Option<String> {
-    if meta.len() > META_PAIRS_MAX {
-        return Some(format!("Node metadata cannot contain more than {META_PAIRS_MAX} key/value pairs"));
-    }
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    meta.iter().find_map(|(key, value)| {
-        let why = if key.is_empty() {
-            "Key cannot be blank".to_owned()
-        } else if !key.bytes().all(valid) {
-            "Key contains invalid characters".to_owned()
-        } else if key.len() > META_KEY_MAX {
-            format!("Key is too long (limit: {META_KEY_MAX} characters)")
-        } else if key.starts_with("consul-") {
-            "Key prefix 'consul-' is reserved for internal use".to_owned()
-        } else if value.len() > META_VALUE_MAX {
-            format!("Value is too long (limit: {META_VALUE_MAX} characters)")
-        } else {
-            return None;
-        };
-        Some(format!("Couldn't load metadata pair ('{key}', '{value}'): {why}"))
-    })
 }
 
 fn check_roles(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<String>) {

@@ -11,6 +11,7 @@ mod ids;
 mod json;
 mod kv;
 mod member;
+mod meta;
 mod node;
 mod operator;
 mod proxy;
@@ -26,6 +27,7 @@ pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, 
 pub use json::{Blob, Json, to_json};
 pub use kv::{KvChange, KvEntry, KvVerb};
 pub use member::{AgentMember, MemberStatus};
+pub use meta::{InvalidMeta, validate_meta};
 pub use node::Node;
 pub use operator::{RaftConfiguration, RaftServer};
 pub use proxy::{

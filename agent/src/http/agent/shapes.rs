@@ -78,8 +78,14 @@ macro_rules! check_fields {
             field("FailuresBeforeCritical", Shape::INT),
             alias("DeregisterCriticalServiceAfter", &["deregister_critical_service_after"], Shape::Duration),
             field("OutputMaxSize", Shape::INT),
-            // Given by some clients, used by no check that runs here.
-            field("TLSServerName", Shape::TEXT),
+            // Younger than 1.8.7.
+            alias("TLSServerName", &["tls_server_name"], Shape::TEXT),
+            alias("DisableRedirects", &["disable_redirects"], Shape::Bool),
+            field("UDP", Shape::TEXT),
+            field("H2PING", Shape::TEXT),
+            alias("H2PingUseTLS", &["h2ping_use_tls"], Shape::Bool),
+            alias("OSService", &["os_service"], Shape::TEXT),
+            alias("FailuresBeforeWarning", &["failures_before_warning"], Shape::INT),
         ]
     };
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use http::{Request, StatusCode};
-use model::{Node, TextMap, Token};
+use model::{Node, TextMap};
 
 use super::{AgentFacts, Identity, StatGroups};
 use crate::backend::Backend;
@@ -36,10 +36,9 @@ async fn agent() -> Agent {
         check_update_interval: Duration::from_secs(300),
         check_output_max_size: 16,
         discard_check_output: false,
-        agent_token: Token::default(),
-        sidecar_ports: None,
+        ..Settings::default()
     };
-    let local = LocalAgent::open(settings, None, &[], &[]).await.expect("nothing to load");
+    let local = LocalAgent::open(settings, None, &[], &[], None).await.expect("nothing to load");
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let pool = PoolConfig {
         name: "n1".to_owned(),

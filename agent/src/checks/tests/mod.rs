@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use model::{Node, Status, Token};
+use client::tls::TlsSettings;
+use model::{Node, Status};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::net::CheckTls;
 use super::{Outcome, http, script, tcp};
 use crate::local::{HttpProbe, LocalAgent, ServiceSpec, Settings, Source};
+
+mod hostile;
+mod kinds;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,8 +32,15 @@ async fn server(answers: &'static [&'static str]) -> String {
 }
 
 async fn get(url: &str, limit: usize) -> Outcome {
-    let probe = HttpProbe { url: url.to_owned(), method: "GET".to_owned(), header: [].into(), body: String::new() };
-    http::run(&probe, TIMEOUT, limit).await
+    http::run(&probe_of(url), &tls(), TIMEOUT, limit).await
+}
+
+fn probe_of(url: &str) -> HttpProbe {
+    HttpProbe { url: url.to_owned(), method: "GET".to_owned(), ..HttpProbe::default() }
+}
+
+fn tls() -> CheckTls {
+    CheckTls::new(TlsSettings::default())
 }
 
 #[tokio::test]
@@ -53,11 +65,19 @@ async fn http_statuses_become_states() {
 }
 
 #[tokio::test]
-async fn http_redirects_are_followed_but_not_for_ever() {
-    let away = server(&["HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nhere"]).await;
-    assert_eq!(get(&format!("http://{away}/"), 100).await.status, Status::Passing);
+async fn http_redirects_are_followed_only_on_request_and_not_for_ever() {
+    const ANSWERS: &[&str] = &["HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nhere"];
+    let following = |url: String| HttpProbe { follow_redirects: true, ..probe_of(&url) };
+    let away = server(ANSWERS).await;
+    let outcome = http::run(&following(format!("http://{away}/")), &tls(), TIMEOUT, 100).await;
+    assert_eq!(outcome.status, Status::Passing);
+    let away = server(ANSWERS).await;
+    let outcome = get(&format!("http://{away}/"), 100).await;
+    assert_eq!(outcome.status, Status::Critical);
+    let hint = "302 Found Output:  (redirect to /there not followed; set disable_redirects to false to follow)";
+    assert_eq!(outcome.output, format!("HTTP GET http://{away}/: {hint}"));
     let circle = server(&["HTTP/1.1 302 Found\r\nlocation: /again\r\n\r\n"]).await;
-    let outcome = get(&format!("http://{circle}/"), 100).await;
+    let outcome = http::run(&following(format!("http://{circle}/")), &tls(), TIMEOUT, 100).await;
     assert_eq!(outcome.output, format!("Get \"http://{circle}/\": stopped after 10 redirects"));
 }
 
@@ -80,8 +100,8 @@ async fn http_failures_are_critical_and_say_why() {
 async fn a_silent_server_ends_with_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
     let url = format!("http://{}/", listener.local_addr().expect("bound"));
-    let probe = HttpProbe { url, method: "POST".to_owned(), header: [].into(), body: "x".to_owned() };
-    let outcome = http::run(&probe, Duration::from_millis(50), 100).await;
+    let probe = HttpProbe { method: "POST".to_owned(), body: "x".to_owned(), ..probe_of(&url) };
+    let outcome = http::run(&probe, &tls(), Duration::from_millis(50), 100).await;
     assert_eq!(outcome.status, Status::Critical);
     assert!(outcome.output.starts_with("Post \"http://") && outcome.output.contains("deadline exceeded"));
 }
@@ -90,8 +110,8 @@ async fn a_silent_server_ends_with_the_timeout() {
 async fn tcp_checks_connect() {
     let address = server(&[""]).await;
     let connected = Outcome { status: Status::Passing, output: format!("TCP connect {address}: Success") };
-    assert_eq!(tcp::run(&address, TIMEOUT).await, connected);
-    let outcome = tcp::run("127.0.0.1", TIMEOUT).await;
+    assert_eq!(tcp::run(&address).await, connected);
+    let outcome = tcp::run("127.0.0.1").await;
     assert_eq!(outcome.output, "dial tcp: address 127.0.0.1: missing port in address");
 }
 
@@ -136,12 +156,9 @@ async fn results_reach_the_registry_and_aliases_follow() {
         script_checks: true,
         local_script_checks: true,
         check_update_interval: Duration::ZERO,
-        check_output_max_size: 4096,
-        discard_check_output: false,
-        agent_token: Token::default(),
-        sidecar_ports: None,
+        ..Settings::default()
     };
-    let local = LocalAgent::open(settings, None, &[], &[]).await.expect("opens");
+    let local = LocalAgent::open(settings, None, &[], &[], None).await.expect("opens");
     let spec = |json: &str| serde_json::from_str::<ServiceSpec>(json).expect("a test's own JSON");
     let web = spec(r#"{"Name":"web","Check":{"ScriptArgs":["/bin/sh","-c","echo up"],"Interval":"1s"}}"#);
     let front = spec(r#"{"Name":"front","Check":{"AliasService":"web"}}"#);
