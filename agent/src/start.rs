@@ -259,6 +259,8 @@ fn start_interfaces(
         pretty_always: config.dev_mode,
         limits: http::Limits {
             kv_value_bytes_max: config.limits.kv_max_value_size,
+            txn_bytes_max: config.limits.txn_max_req_len,
+            txn_operations_max: config.limits.txn_max_ops,
             connections_per_client_max: config.limits.http_max_conns_per_client as usize,
         },
     });

@@ -123,7 +123,7 @@ static CHECK: Struct = Struct {
 };
 
 /// How a check is run. The order of the fields is the one of answers.
-static DEFINITION: Struct = Struct {
+pub static DEFINITION: Struct = Struct {
     type_name: "structs.HealthCheckDefinition",
     fields: &[
         field("Interval", Shape::Duration),
@@ -251,7 +251,7 @@ static EXPOSED_PATH: Struct = Struct {
 };
 
 /// Connect settings of a service in the catalog.
-static CONNECT: Struct = Struct {
+pub static CONNECT: Struct = Struct {
     type_name: "structs.ServiceConnect",
     fields: &[field("Native", Shape::Bool), alias("SidecarService", &["sidecar_service"], Shape::Any)],
     unknown: Unknown::Drop,

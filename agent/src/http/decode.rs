@@ -127,13 +127,18 @@ pub enum DecodeError {
 
 /// Reads a body of a shape.
 pub fn decode<T: DeserializeOwned>(body: &[u8], shape: &'static Struct) -> Result<T, DecodeError> {
-    let node = parse(body)?;
-    let mut place = Place { owner: None, path: Vec::new(), frozen: false };
-    let value = place.object(node, shape)?;
+    let value = Place::default().object(parse(body)?, shape)?;
     Ok(serde_json::from_value(value)?)
 }
 
+/// Reads a body that need not be an object; `null` reads as JSON's null.
+pub fn decode_shape<T: DeserializeOwned>(body: &[u8], shape: &'static Shape) -> Result<T, DecodeError> {
+    let value = Place::default().value(parse(body)?, shape)?;
+    Ok(serde_json::from_value(value.unwrap_or(Value::Null))?)
+}
+
 /// Where in the body we are, for error texts.
+#[derive(Default)]
 struct Place {
     /// Name of the innermost object's type.
     owner: Option<&'static str>,

@@ -284,6 +284,7 @@ pub fn unexpected(response: &Response) -> Failure {
     let kind = match response {
         Response::Read(..) => "a read",
         Response::Written(_) => "a write",
+        Response::Txn(_) => "a transaction",
         Response::Leader(_) => "a leader",
         Response::Names(_) => "names",
         Response::RaftConfiguration(_) => "a Raft configuration",

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// Largest value of a key, bytes (`limits.kv_max_value_size` may change it).
 pub const KV_VALUE_BYTES_MAX: usize = 512 * 1024;
+/// Largest body of a transaction, bytes (`limits.txn_max_req_len` may change it).
+pub const TXN_BYTES_MAX: usize = KV_VALUE_BYTES_MAX;
+/// Most operations of a transaction (`limits.txn_max_ops` may change it). Consul allows 64, later versions 128; what a
+/// transaction costs is bounded by its bytes.
+pub const TXN_OPERATIONS_MAX: usize = 8192;
 /// Largest body of any other request, bytes.
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest request head (line and headers), bytes; it also bounds the length of a key.
@@ -41,12 +46,21 @@ pub const QUERY_PAIRS_MAX: usize = 1000;
 pub struct Limits {
     /// Largest value of a key, bytes.
     pub kv_value_bytes_max: usize,
+    /// Largest body of a transaction, bytes.
+    pub txn_bytes_max: usize,
+    /// Most operations of a transaction.
+    pub txn_operations_max: usize,
     /// Open connections of one client address, 0 for no limit.
     pub connections_per_client_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { kv_value_bytes_max: KV_VALUE_BYTES_MAX, connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX }
+        Self {
+            kv_value_bytes_max: KV_VALUE_BYTES_MAX,
+            txn_bytes_max: TXN_BYTES_MAX,
+            txn_operations_max: TXN_OPERATIONS_MAX,
+            connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX,
+        }
     }
 }

@@ -25,6 +25,8 @@ pub mod reply;
 mod routes;
 mod session;
 mod status;
+mod txn;
+mod txn_shapes;
 
 use std::sync::Arc;
 

@@ -120,6 +120,12 @@ impl Reply {
     pub fn with_read(mut self, meta: &ReadMeta) -> Self {
         self.headers.reserve(4);
         self.headers.push((INDEX, HeaderValue::from(meta.index.max(1))));
+        self.with_contact(meta)
+    }
+
+    /// Adds the headers that tell how near the leader the read was, for answers without an index.
+    #[must_use]
+    pub fn with_contact(mut self, meta: &ReadMeta) -> Self {
         let known = if meta.known_leader { "true" } else { "false" };
         self.headers.push((KNOWN_LEADER, HeaderValue::from_static(known)));
         self.headers.push((LAST_CONTACT, HeaderValue::from(meta.last_contact_ms)));

@@ -17,7 +17,7 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, status};
+use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, status, txn};
 use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
@@ -26,6 +26,7 @@ pub enum Endpoint {
     KvGet,
     KvPut,
     KvDelete,
+    Txn,
     HealthService,
     HealthConnect,
     HealthNode,
@@ -101,6 +102,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
             &[(Method::GET, Endpoint::KvGet), (Method::PUT, Endpoint::KvPut), (Method::DELETE, Endpoint::KvDelete)],
         )],
     ),
+    ("txn", &[row("/v1/txn", &[(Method::PUT, Endpoint::Txn)])]),
     (
         "health",
         &[
@@ -196,6 +198,7 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::KvGet => kv::get(call).await,
         Endpoint::KvPut => kv::put(call).await,
         Endpoint::KvDelete => kv::delete(call).await,
+        Endpoint::Txn => txn::put(call).await,
         Endpoint::HealthService => health::service(call).await,
         Endpoint::HealthConnect => health::connect(call).await,
         Endpoint::HealthNode => health::node(call).await,
@@ -423,7 +426,7 @@ mod tests {
     fn every_route_stands_in_its_family_and_answers_something() {
         for (family, routes) in FAMILIES {
             for route in *routes {
-                assert!(route.pattern.starts_with(&format!("/v1/{family}/")), "{}", route.pattern);
+                assert!(route.pattern.starts_with(&format!("/v1/{family}")), "{}", route.pattern);
                 assert!(!route.methods.is_empty(), "{}", route.pattern);
                 assert_eq!(route_of(route.pattern), Some((route.pattern, String::new())));
             }

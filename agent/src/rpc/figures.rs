@@ -12,6 +12,7 @@ static CONSISTENT: Timer = Timer::new("rpc.consistentRead");
 static APPLIED: Counter = Counter::new("raft.apply");
 static COMMITTED: Timer = Timer::new("raft.commitTime");
 static KEYS: Timer = Timer::new("kvs.apply");
+static TRANSACTIONS: Timer = Timer::new("txn.apply");
 static REGISTERED: Timer = Timer::new("catalog.register");
 static DEREGISTERED: Timer = Timer::new("catalog.deregister");
 static SESSIONS: Timer = Timer::new("session.apply");
@@ -42,6 +43,7 @@ pub(super) fn written(write: &Write, started: Instant) {
     COMMITTED.since(started);
     match write {
         Write::Kv(_) => KEYS.since(started),
+        Write::Txn(_) => TRANSACTIONS.since(started),
         Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
         Write::Deregister(_) => DEREGISTERED.since(started),
         Write::SessionCreate(_) | Write::SessionDestroy(_) => SESSIONS.since(started),

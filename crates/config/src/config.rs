@@ -248,6 +248,8 @@ pub struct Limits {
     pub kv_max_value_size: usize,
     /// Largest body of a transaction, bytes.
     pub txn_max_req_len: usize,
+    /// Most operations of a transaction.
+    pub txn_max_ops: usize,
 }
 
 /// Settings of the DNS answers.

@@ -331,6 +331,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
             true => reader.size("limits.txn_max_req_len", 1),
             false => kv_max_value_size,
         },
+        txn_max_ops: reader.size("limits.txn_max_ops", 1),
     }
 }
 

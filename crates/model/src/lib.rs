@@ -18,6 +18,7 @@ mod proxy;
 mod register;
 mod service;
 mod session;
+mod txn;
 mod views;
 
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
@@ -37,6 +38,7 @@ pub use proxy::{
 pub use register::{Deregistration, Registration};
 pub use service::{NodeService, ServiceAddress, Weights};
 pub use session::{HeldLock, LockDelay, ServiceCheck, Session, SessionBehavior};
+pub use txn::{ObjectVerb, TxnAnswer, TxnError, TxnLook, TxnOp, TxnResult};
 pub use views::{CheckServiceNode, NodeServices, ServiceInstance};
 
 /// A map of text to text, ordered by key as Consul's JSON is.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{
     CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, Node, NodeName, NodeServices, RaftConfiguration,
-    Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token,
+    Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token, TxnAnswer, TxnLook,
+    TxnOp,
 };
 pub use model::{KvChange, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,8 @@ pub enum Query {
     Sessions,
     /// Sessions of a node.
     NodeSessions { node: NodeName },
+    /// A transaction that only looks. Never blocks.
+    Txn { operations: Vec<TxnLook> },
 }
 
 /// Changes of the replicated state.
@@ -137,6 +140,8 @@ pub enum Write {
     SessionCreate(Session),
     /// End a session.
     SessionDestroy(SessionId),
+    /// Several operations, all or none.
+    Txn(Vec<TxnOp>),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -169,6 +174,8 @@ pub enum Response {
     Read(ReadMeta, Body),
     /// To [`Action::Write`]: `true`, or `false` where a compare-and-set did not match.
     Written(bool),
+    /// To [`Write::Txn`].
+    Txn(TxnAnswer),
     /// To [`Cluster::Leader`].
     Leader(String),
     /// To [`Cluster::Peers`] and [`Cluster::Datacenters`].
@@ -243,6 +250,8 @@ pub enum Answer {
     Sessions(Vec<Arc<Session>>),
     /// A node with its instances and checks, `None` when unknown.
     NodeDump(Option<(NodeServices, Vec<Arc<HealthCheck>>)>),
+    /// What a transaction that only looks has found.
+    Txn(TxnAnswer),
 }
 
 /// Why a request failed. `Display` is the exact text that the client sees.

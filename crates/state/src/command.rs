@@ -4,7 +4,7 @@
 //! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
 //! ones take their defaults and unknown ones are passed over.
 
-use model::{Deregistration, KvChange, Registration, Session, SessionId};
+use model::{Deregistration, KvChange, Registration, Session, SessionId, TxnOp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::NESTING_MAX;
@@ -22,6 +22,7 @@ const REAP_TOMBSTONES: u8 = 5;
 const SESSION_CREATE: u8 = 10;
 const SESSION_DESTROY: u8 = 11;
 const REAP_LOCK_DELAYS: u8 = 12;
+const TXN: u8 = 15;
 
 /// A change of the replicated state.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,8 @@ pub enum Command {
         /// Highest index to forget.
         index: u64,
     },
+    /// Several operations in order, all or none.
+    Txn(Vec<TxnOp>),
 }
 
 /// Why bytes are not a command that this server can apply.
@@ -107,6 +110,13 @@ struct ReapLockDelaysBody {
     index: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct TxnBody {
+    operations: Vec<TxnOp>,
+}
+
 impl Command {
     /// The bytes for the log.
     #[must_use]
@@ -120,6 +130,7 @@ impl Command {
             Self::SessionCreate(body) => encode(SESSION_CREATE, body),
             Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
+            Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
         }
     }
 
@@ -141,6 +152,7 @@ impl Command {
             SESSION_CREATE => decode(body).map(Self::SessionCreate),
             SESSION_DESTROY => decode(body).map(|body: SessionDestroyBody| Self::SessionDestroy { id: body.id }),
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
+            TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };
@@ -151,6 +163,11 @@ impl Command {
 #[derive(Serialize)]
 struct RegisterAllRef<'a> {
     registrations: &'a [Registration],
+}
+
+#[derive(Serialize)]
+struct TxnRef<'a> {
+    operations: &'a [TxnOp],
 }
 
 fn encode(kind: u8, body: &impl Serialize) -> Vec<u8> {

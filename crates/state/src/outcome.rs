@@ -1,9 +1,10 @@
 //! What applying a command came to.
 
+use model::TxnAnswer;
 use serde::{Deserialize, Serialize};
 
 /// The result of one applied command. The same on every server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Done; `false` where a compare-and-set did not match and nothing changed.
     Bool(bool),
@@ -14,6 +15,8 @@ pub enum Outcome {
     },
     /// Refused, nothing changed (of a batch: this part of it). The text is what the client sees.
     Error(String),
+    /// What a transaction came to.
+    Txn(TxnAnswer),
     /// The command is unknown here and marked as one that may be skipped.
     Skipped,
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, LockDelay, Node, NodeId, Session};
+use model::{HealthCheck, Key, KvEntry, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook};
 
+use crate::apply::look_all;
 use crate::instance::Instance;
 use crate::key::key;
 use crate::source::{Source, Table};
@@ -192,6 +193,12 @@ impl View {
     /// All lock-delays by key; those that are over are kept for a while.
     pub fn lock_delays(&self) -> impl Iterator<Item = &Arc<LockDelay>> {
         self.tables.lock_delays.iter()
+    }
+
+    /// Answers a transaction that only looks.
+    #[must_use]
+    pub fn look(&self, operations: &[TxnLook]) -> TxnAnswer {
+        look_all(&self.tables, operations)
     }
 
     /// Highest index of a tombstone that is kept, 0 for none.

@@ -102,11 +102,21 @@ pub(crate) struct Changes {
     late: Arc<Watch>,
     touched: Vec<Arc<Watch>>,
     is_late_used: bool,
+    /// The changes will never be published, so no watch may hear of them.
+    is_ignored: bool,
 }
 
 impl Changes {
+    /// Takes note of nothing: for changes that are thrown away.
+    pub(crate) fn ignored() -> Self {
+        Self { is_ignored: true, ..Self::default() }
+    }
+
     /// Notes that what a watch slot covers has changed, whoever still holds the slot.
     pub(crate) fn touch(&mut self, slot: &std::sync::OnceLock<Arc<Watch>>) {
+        if self.is_ignored {
+            return;
+        }
         let watch = slot.get_or_init(|| Arc::clone(&self.late));
         if Arc::ptr_eq(watch, &self.late) {
             self.is_late_used = true;

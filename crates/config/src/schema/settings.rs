@@ -19,7 +19,6 @@ const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
 const REJOIN: &str = "an agent that starts joins by retry_join";
-const TRANSACTIONS: &str = "transactions are not available yet";
 const RPC_LIMITS: &str = "limits on RPC cannot be changed yet";
 const HEADERS: &str = "headers cannot be added to answers yet";
 const BLOCKED: &str = "endpoints cannot be blocked yet; remove it and use a proxy or a firewall";
@@ -219,8 +218,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is.")
         .support(Support::NoEffect(RPC_LIMITS)),
     row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
-    row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default.")
-        .support(Support::NoEffect(TRANSACTIONS)),
+    row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
+    row("limits.txn_max_ops", Int, "8192", "Most operations of a transaction."),
     row("http_config.response_headers", TextMap, "{}", "Headers added to every answer.")
         .support(Support::NoEffect(HEADERS)),
     row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused.")

@@ -93,7 +93,7 @@ pub(super) fn prepare_register(given: &Registration, datacenter: &str) -> Result
     Ok(registration)
 }
 
-fn check_uuid(id: &str) -> Result<(), RequestError> {
+pub(super) fn check_uuid(id: &str) -> Result<(), RequestError> {
     let is_group_end = |at: usize| matches!(at, 8 | 13 | 18 | 23);
     if id.is_empty() {
         Ok(())
@@ -111,6 +111,12 @@ fn check_uuid(id: &str) -> Result<(), RequestError> {
 }
 
 fn prepare_service(service: &mut NodeService) -> Result<(), RequestError> {
+    prepare_instance(service)?;
+    check_mesh(service)
+}
+
+/// Checks what every instance must have, whatever its kind.
+pub(super) fn prepare_instance(service: &mut NodeService) -> Result<(), RequestError> {
     if service.id.is_empty() && !service.service.is_empty() {
         service.id = ServiceId::new(service.service.as_str());
     }
@@ -120,6 +126,10 @@ fn prepare_service(service: &mut NodeService) -> Result<(), RequestError> {
     if matches!(service.address.as_str(), "0.0.0.0" | "::" | "[::]") {
         return Err(failed("Invalid service address"));
     }
+    Ok(())
+}
+
+fn check_mesh(service: &NodeService) -> Result<(), RequestError> {
     let errors = service.mesh_problems(false);
     match errors.len() {
         0 => Ok(()),
@@ -129,13 +139,18 @@ fn prepare_service(service: &mut NodeService) -> Result<(), RequestError> {
 }
 
 fn prepare_check(mut check: HealthCheck, node: &NodeName) -> HealthCheck {
-    if check.check_id.is_empty() {
-        check.check_id = CheckId::new(&check.name);
-    }
+    name_check(&mut check);
     if check.node.is_empty() {
         check.node = node.clone();
     }
     check
+}
+
+/// A check without an id is known by its name.
+pub(super) fn name_check(check: &mut HealthCheck) {
+    if check.check_id.is_empty() {
+        check.check_id = CheckId::new(&check.name);
+    }
 }
 
 /// Checks a deregistration.

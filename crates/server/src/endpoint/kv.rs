@@ -47,8 +47,7 @@ pub(super) fn prepare(view: &View, change: &KvChange, leading: &Leading<'_>) -> 
     if change.verb != KvVerb::Lock {
         return Ok(Some(change.clone()));
     }
-    let is_delayed = view.lock_delay(&change.key).is_some_and(|delay| !leading.locks.is_over(leading.now, delay));
-    if is_delayed {
+    if is_delayed(view, &change.key, leading) {
         return Ok(None);
     }
     if change.session.is_empty() {
@@ -57,4 +56,9 @@ pub(super) fn prepare(view: &View, change: &KvChange, leading: &Leading<'_>) -> 
     check_id(&change.session)?;
     // A delay that begins between here and there must hold: what this view shows is all that was looked at.
     Ok(Some(KvChange { index: view.index(), ..change.clone() }))
+}
+
+/// Whether the key may not be locked yet, because its last holder may not know that it has lost the lock.
+pub(super) fn is_delayed(view: &View, key: &Key, leading: &Leading<'_>) -> bool {
+    view.lock_delay(key).is_some_and(|delay| !leading.locks.is_over(leading.now, delay))
 }

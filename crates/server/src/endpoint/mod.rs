@@ -4,6 +4,7 @@ mod catalog;
 mod health;
 mod kv;
 mod session;
+mod txn;
 
 use std::time::Duration;
 
@@ -53,13 +54,18 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::Session { id } => Source::Session(id),
         Query::Sessions => Source::Tables(&[Table::Sessions]),
         Query::NodeSessions { node } => Source::NodeSessions(node),
+        // Its answer has no index and nothing waits for it.
+        Query::Txn { .. } => Source::Tables(&[]),
     })
 }
 
 /// Whether a query answers at once whatever index it is given.
 #[must_use]
 pub fn never_blocks(query: &Query) -> bool {
-    matches!(query, Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. })
+    matches!(
+        query,
+        Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } | Query::Txn { .. }
+    )
 }
 
 /// Refuses queries that cannot be answered.
@@ -88,6 +94,7 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
         Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
+        Query::Txn { .. } => return Ok(None),
     };
     let wrong = |error| failed(format!("Failed to create boolean expression evaluator: {error}"));
     Filter::parse(text, schema).map(Some).map_err(wrong)
@@ -125,6 +132,7 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         Query::Session { id } => session::one(view, id),
         Query::Sessions => session::all(view),
         Query::NodeSessions { node } => session::on_node(view, node),
+        Query::Txn { operations } => txn::look(view, operations),
     }
 }
 
@@ -159,6 +167,7 @@ fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
         Answer::Checks(rows) => (true, to_json(rows)),
         Answer::Sessions(rows) => (true, to_json(rows)),
         Answer::NodeDump(dump) => (true, to_json(dump)),
+        Answer::Txn(answer) => (true, to_json(answer)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
     Ok(Rendered { found, json: json.into(), fencing_token: 0 })
@@ -224,6 +233,10 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             let prepare = |registration| catalog::prepare_register(registration, datacenter);
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
+        Write::Txn(operations) => match txn::prepare(view, operations, leading) {
+            Ok(operations) => Command::Txn(operations),
+            Err(answer) => return Ok(Prepared::Answer(Response::Txn(answer))),
+        },
     };
     Ok(Prepared::Propose(command.encode()))
 }
@@ -236,6 +249,7 @@ pub fn finish_write(outcome: Outcome) -> Result<Response, RequestError> {
     match outcome {
         Outcome::Bool(done) => Ok(Response::Written(done)),
         Outcome::Locked { token } => Ok(Response::Locked { fencing_token: token }),
+        Outcome::Txn(answer) => Ok(Response::Txn(answer)),
         Outcome::Skipped => Ok(Response::Written(true)),
         Outcome::Error(text) => Err(failed(text)),
     }

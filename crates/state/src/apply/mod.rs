@@ -3,6 +3,9 @@
 mod catalog;
 mod kv;
 mod session;
+mod txn;
+
+pub(crate) use txn::look_all;
 
 use crate::command::{Command, CommandError};
 use crate::outcome::Outcome;
@@ -47,5 +50,6 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             draft.reap_lock_delays(index);
             Outcome::Bool(true)
         }
+        Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
     }
 }

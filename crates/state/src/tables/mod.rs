@@ -72,6 +72,13 @@ pub(crate) struct Draft {
     pub(crate) graveyard: VecDeque<(u64, Key)>,
 }
 
+impl Draft {
+    /// A draft to try changes on that nobody will see.
+    pub(crate) fn rehearsal(&self) -> Self {
+        Self { tables: self.tables.clone(), changes: Changes::ignored(), graveyard: VecDeque::new() }
+    }
+}
+
 impl Stamp for Arc<Node> {
     fn stamp(&self) -> u64 {
         self.modify_index
