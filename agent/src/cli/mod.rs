@@ -12,6 +12,7 @@ mod info;
 mod input;
 mod keygen;
 mod kv;
+mod lock;
 mod maint;
 mod members;
 mod membership;
@@ -42,6 +43,7 @@ static COMMANDS: &[Command] = &[
     kv::get::COMMAND,
     kv::import::COMMAND,
     kv::put::COMMAND,
+    lock::COMMAND,
     maint::COMMAND,
     members::COMMAND,
     membership::FORCE_LEAVE,

@@ -3,6 +3,7 @@
 //! ```text
 //! # comment, kept
 //! PUT /v1/kv/a?cas=$modify             a request; $index, $modify, $ip come from the last answer and the agent
+//!                                      ($session and $before: the last two objects made that answered with an ID)
 //! X-Consul-Token: secret               its headers
 //! | body                               its body, lines joined by line feeds; `| @repeat 600000 x` makes a large one
 //! @ meanwhile PUT /v1/kv/a new         another request, sent while this one waits

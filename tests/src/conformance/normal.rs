@@ -11,6 +11,8 @@ use super::case::{Expected, Outcome};
 
 /// Headers that say nothing about the answer.
 const IGNORED: &[&str] = &["connection", "content-length", "date", "transfer-encoding", "vary"];
+/// Headers that ours adds start with this; tests of their own look at them.
+const ADDED: &str = "x-concord-";
 /// Longest body kept; of longer ones the start is compared.
 const BODY_SHOWN_MAX: usize = 16_000;
 
@@ -27,7 +29,10 @@ impl Names {
             .headers
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()))
-            .filter(|(name, _)| !IGNORED.contains(&name.to_ascii_lowercase().as_str()))
+            .filter(|(name, _)| {
+                let name = name.to_ascii_lowercase();
+                !IGNORED.contains(&name.as_str()) && !name.starts_with(ADDED)
+            })
             .collect();
         headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
         let headers = headers

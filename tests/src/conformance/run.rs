@@ -184,6 +184,12 @@ impl Story<'_> {
             self.variables.insert("index", response.index().to_string());
         }
         let json = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap_or_default();
+        if let Some(id) = json.get("ID").and_then(|id| id.as_str()) {
+            // The names last, so that a story may hold two of them at a time.
+            let first = self.variables.remove("session");
+            self.variables.extend(first.map(|first| ("before", first)));
+            self.variables.insert("session", id.to_owned());
+        }
         if let Some(index) = json.get(0).and_then(|entry| entry.get("ModifyIndex")) {
             self.variables.insert("modify", index.to_string());
         }
