@@ -67,6 +67,7 @@ pub async fn run(duties: Arc<Duties>) {
 
 async fn lead(duties: &Duties) {
     let mut events = duties.lan.events();
+    duties.raft.abandon_restores().await;
     let mut tombstones_due = interval(TOMBSTONE_INTERVAL);
     tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = TombstoneReaper::new();
@@ -83,6 +84,8 @@ async fn lead(duties: &Duties) {
                 Ok(_) | Err(RecvError::Lagged(_)) => next_pass = Instant::now(),
                 Err(RecvError::Closed) => return,
             },
+            // What was restored knows nothing of who lives now.
+            () = duties.raft.restored() => next_pass = Instant::now(),
             _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
         }
     }

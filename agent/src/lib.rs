@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod agent_info;
+mod archive;
 pub mod backend;
 pub mod checks;
 pub mod cli;

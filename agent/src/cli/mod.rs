@@ -20,6 +20,7 @@ mod operator;
 pub mod output;
 mod reload;
 mod services;
+mod snapshot;
 pub mod sources;
 pub mod start;
 mod validate;
@@ -58,6 +59,10 @@ static COMMANDS: &[Command] = &[
     services::COMMAND,
     services::deregister::COMMAND,
     services::register::COMMAND,
+    snapshot::COMMAND,
+    snapshot::inspect::COMMAND,
+    snapshot::restore::COMMAND,
+    snapshot::save::COMMAND,
     validate::COMMAND,
     version::COMMAND,
 ];

@@ -202,6 +202,11 @@ impl Call<'_> {
         .await
     }
 
+    /// Takes the body, to read it with [`next_frame`] as it comes.
+    pub fn take_stream(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Reads the body up to `max` bytes; `too_large` makes the text for one that is larger (or says that it will be).
     pub async fn take_body_within(
         &mut self,
@@ -213,7 +218,7 @@ impl Call<'_> {
         if let Some(size) = length.filter(|size| *size > max as u64) {
             return Err(refuse(size));
         }
-        let mut body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let mut body = self.take_stream();
         let mut whole = Whole::default();
         while let Some(frame) = next_frame(&mut body).await? {
             if whole.len() + frame.len() > max {
@@ -259,7 +264,8 @@ impl Whole {
     }
 }
 
-async fn next_frame(body: &mut Body) -> Result<Option<Bytes>, Failure> {
+/// The next bytes of a body; nothing at its end.
+pub async fn next_frame(body: &mut Body) -> Result<Option<Bytes>, Failure> {
     loop {
         let frame = match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
             Err(_) => {
@@ -291,6 +297,7 @@ pub fn unexpected(response: &Response) -> Failure {
         Response::Done => "a confirmation",
         Response::Locked { .. } => "a lock",
         Response::Renewed(_) => "a session",
+        Response::Transfer { .. } => "a transfer",
     };
     Failure::internal(format!("unexpected kind of answer from the server: {kind}"))
 }

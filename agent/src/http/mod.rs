@@ -24,6 +24,7 @@ mod query;
 pub mod reply;
 mod routes;
 mod session;
+mod snapshot;
 mod status;
 mod txn;
 mod txn_shapes;

@@ -17,7 +17,7 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, status, txn};
+use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, snapshot, status, txn};
 use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
@@ -54,6 +54,8 @@ pub enum Endpoint {
     OperatorRaftConfiguration,
     OperatorRaftPeer,
     OperatorRaftTransfer,
+    SnapshotSave,
+    SnapshotRestore,
     AgentReady,
     AgentSelf,
     AgentVersion,
@@ -161,6 +163,10 @@ static FAMILIES: &[(&str, &[Route])] = &[
         ],
     ),
     (
+        "snapshot",
+        &[row("/v1/snapshot", &[(Method::GET, Endpoint::SnapshotSave), (Method::PUT, Endpoint::SnapshotRestore)])],
+    ),
+    (
         "agent",
         &[
             row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)]),
@@ -226,6 +232,8 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::OperatorRaftConfiguration => operator::raft_configuration(call).await,
         Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
         Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,
+        Endpoint::SnapshotSave => snapshot::save(call).await,
+        Endpoint::SnapshotRestore => snapshot::restore(call).await,
         Endpoint::AgentReady => status::ready(call).await,
         of_agent => dispatch_agent(of_agent, call).await,
     }

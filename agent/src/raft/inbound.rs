@@ -96,7 +96,9 @@ impl Inbound {
                 Ok(piece) => reply(self.snapshot_piece(piece).await),
                 Err(refusal) => refusal,
             },
-            Method::Request | Method::Forwarded | Method::Offer => refuse(&"not a method of Raft"),
+            Method::Request | Method::Forwarded | Method::Offer | Method::Pull | Method::Push => {
+                refuse(&"not a method of Raft")
+            }
         }
     }
 

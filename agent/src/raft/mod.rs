@@ -14,6 +14,7 @@ pub mod membership;
 pub mod network;
 pub mod node;
 pub mod report;
+mod restore;
 pub mod settings;
 pub mod snapshot;
 pub mod state_machine;

@@ -20,6 +20,7 @@ use super::inbound::{Inbound, LastContact};
 use super::lock::DataDirLock;
 use super::log_store::LogStore;
 use super::network::Network;
+use super::restore::Restoring;
 use super::settings::RaftSettings;
 use super::snapshot::SnapshotStore;
 use super::state_machine::StateMachine;
@@ -94,6 +95,8 @@ pub struct RaftNode {
     reader: Reader,
     leadership: watch::Receiver<LeaderState>,
     removals: Arc<Mutex<BTreeMap<Uuid, Instant>>>,
+    pub(super) restoring: Restoring,
+    pub(super) restored: Arc<tokio::sync::Notify>,
     /// Given back when the log is closed, not when the last clone is gone.
     lock: Arc<Mutex<Option<DataDirLock>>>,
 }
@@ -139,6 +142,8 @@ impl RaftNode {
             reader,
             leadership,
             removals: Arc::default(),
+            restoring: Arc::default(),
+            restored: Arc::default(),
             lock: Arc::new(Mutex::new(lock)),
         })
     }
@@ -223,7 +228,11 @@ impl RaftNode {
     /// # Errors
     /// [`NotDone::NotLeader`] when the command was certainly not taken.
     pub async fn propose(&self, command: Bytes) -> Result<Outcome, NotDone> {
-        let written = timeout(limits::CALL_TIMEOUT, self.raft.client_write(Command(command))).await;
+        self.propose_within(command, limits::CALL_TIMEOUT).await
+    }
+
+    pub(super) async fn propose_within(&self, command: Bytes, limit: Duration) -> Result<Outcome, NotDone> {
+        let written = timeout(limit, self.raft.client_write(Command(command))).await;
         match written {
             Ok(Ok(answer)) => Ok(answer.data.0.unwrap_or(Outcome::Skipped)),
             Ok(Err(error)) => Err(not_done(error)),

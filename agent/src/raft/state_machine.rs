@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
-use state::{Retired, Store};
+use state::{Outcome, Retired, Store};
 
 use super::snapshot::{SnapshotData, SnapshotStore};
 use crate::telemetry::Timer;
@@ -35,6 +36,22 @@ impl StateMachine {
     #[must_use]
     pub fn new(store: Store, snapshots: SnapshotStore) -> Self {
         Self { store: Some(store), applied: None, membership: StoredMembership::default(), snapshots }
+    }
+
+    /// Applies a command, elsewhere when it takes long: heartbeats and other requests go on meanwhile.
+    async fn apply_command(&mut self, index: u64, bytes: Bytes) -> io::Result<Outcome> {
+        if !state::Command::takes_long(&bytes) {
+            return Ok(self.store()?.apply(index, &bytes));
+        }
+        self.store()?;
+        let Some(mut store) = self.store.take() else { return Err(io::Error::other("the state is in use")) };
+        let applied = tokio::task::spawn_blocking(move || {
+            let outcome = store.apply(index, &bytes);
+            (store, outcome)
+        });
+        let (store, outcome) = applied.await.map_err(io::Error::other)?;
+        self.store = Some(store);
+        Ok(outcome)
     }
 
     fn store(&mut self) -> io::Result<&mut Store> {
@@ -72,7 +89,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let outcome = match entry.payload {
                     EntryPayload::Normal(Command(bytes)) => {
                         let started = Instant::now();
-                        let outcome = self.store()?.apply(index, &bytes);
+                        let outcome = self.apply_command(index, bytes).await?;
                         APPLIED.since(started);
                         Some(outcome)
                     }

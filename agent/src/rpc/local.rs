@@ -23,6 +23,7 @@ use super::limits;
 use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
 use super::router::{NO_PATH, to_request_error};
+use super::transfer::Transfers;
 use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
 use crate::sessions::SessionClocks;
@@ -36,6 +37,7 @@ pub struct LocalServer {
     directory: Directory,
     offer: Mutex<AcceptedOffer>,
     sessions: SessionClocks,
+    transfers: Transfers,
 }
 
 /// How one try of a request ended.
@@ -59,9 +61,9 @@ impl LocalServer {
     /// A server around its Raft node.
     #[must_use]
     pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
-        let offer = Mutex::default();
+        let (offer, transfers) = (Mutex::default(), Transfers::default());
         let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
-        Self { datacenter, raft, shared: Shared::new(), pool, directory, offer, sessions }
+        Self { datacenter, raft, shared: Shared::new(), pool, directory, offer, sessions, transfers }
     }
 
     /// The same server with other clocks of sessions.
@@ -86,6 +88,11 @@ impl LocalServer {
     #[must_use]
     pub fn pool(&self) -> &ConnectionPool {
         &self.pool
+    }
+
+    /// Archives that it sends or receives.
+    pub(crate) fn transfers(&self) -> &Transfers {
+        &self.transfers
     }
 
     /// Answers the offer to begin a cluster.
@@ -187,7 +194,10 @@ impl LocalServer {
                     Some(Ok(Response::RaftConfiguration(self.raft.configuration())))
                 }
                 Cluster::Datacenters => Some(Ok(Response::Names(vec![self.datacenter.clone()]))),
-                Cluster::RaftConfiguration { stale: false }
+                Cluster::SaveSnapshot { stale: true } => Some(self.begin_save(Consistency::Stale)),
+                Cluster::SaveSnapshot { stale: false }
+                | Cluster::RestoreSnapshot
+                | Cluster::RaftConfiguration { stale: false }
                 | Cluster::RemovePeer { .. }
                 | Cluster::TransferLeader { .. }
                 | Cluster::RenewSession { .. } => None,
@@ -305,6 +315,14 @@ impl LocalServer {
                 self.raft.transfer_leader(to).await.map(|()| Response::Done)
             }
             Cluster::RenewSession { id } => self.renew_session(id).await,
+            Cluster::SaveSnapshot { .. } => {
+                self.raft.ready_to_read(Consistency::Consistent).await?;
+                self.begin_save(Consistency::Consistent).map_err(NotDone::Failed)
+            }
+            Cluster::RestoreSnapshot => {
+                self.raft.ready_to_read(Consistency::Default).await?;
+                self.begin_restore().map_err(NotDone::Failed)
+            }
             Cluster::Leader | Cluster::Peers | Cluster::Datacenters => Err(NotDone::NotLeader),
         }
     }
@@ -381,6 +399,14 @@ impl super::listener::Handler for Service {
                 },
                 (Lane::Requests, Some(Method::Offer)) => match message::decode(&payload) {
                     Ok(offer) => message::encode(&server.answer_offer(&offer).await),
+                    Err(error) => unreadable(&error),
+                },
+                (Lane::Requests, Some(Method::Pull)) => match message::decode(&payload) {
+                    Ok(transfer) => message::encode(&server.transfers.pull(transfer).await),
+                    Err(error) => unreadable(&error),
+                },
+                (Lane::Requests, Some(Method::Push)) => match message::decode(&payload) {
+                    Ok(push) => message::encode(&server.transfers.push(push).await),
                     Err(error) => unreadable(&error),
                 },
                 (Lane::Entries | Lane::Heartbeats | Lane::Snapshots, Some(method)) => {

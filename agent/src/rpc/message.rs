@@ -32,14 +32,18 @@ pub enum Method {
     TransferLeader = 19,
     /// Raft: one piece of a snapshot.
     SnapshotPiece = 20,
+    /// Number of a transfer to the next `Result<Piece, RequestError>` of it.
+    Pull = 32,
+    /// `Push` of a piece to `Result<(), RequestError>`.
+    Push = 33,
 }
 
 impl Method {
     /// The method of a number, if there is one.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        use Method::{Append, Forwarded, Offer, PreVote, Request, SnapshotPiece, TransferLeader, Vote};
-        [Request, Offer, Forwarded, Append, Vote, PreVote, TransferLeader, SnapshotPiece]
+        use Method::{Append, Forwarded, Offer, PreVote, Pull, Push, Request, SnapshotPiece, TransferLeader, Vote};
+        [Request, Offer, Forwarded, Append, Vote, PreVote, TransferLeader, SnapshotPiece, Pull, Push]
             .into_iter()
             .find(|method| *method as u8 == byte)
     }

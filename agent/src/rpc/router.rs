@@ -118,6 +118,18 @@ impl Router {
         }
     }
 
+    /// Its connections to servers.
+    #[must_use]
+    pub fn pool(&self) -> &ConnectionPool {
+        &self.pool
+    }
+
+    /// The directory of servers that it dials from.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// The datacenter of this agent.
     #[must_use]
     pub fn datacenter(&self) -> &str {

@@ -12,6 +12,7 @@ mod lock;
 mod operator;
 mod query;
 mod session;
+mod snapshot;
 pub mod tls;
 mod transport;
 
@@ -23,4 +24,5 @@ pub use lock::{Contender, LockError, LockOptions};
 pub use operator::PeerToRemove;
 pub use query::{Answer, QueryOptions};
 pub use session::SessionRequest;
+pub use snapshot::SaveError;
 pub use transport::{Client, Method, Reply};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
@@ -26,6 +27,14 @@ const HTTP_PORT: u16 = 80;
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// The agent may answer a waiting call later than asked, by a sixteenth of the wait; `wait` left out is five minutes.
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);
+
+/// What is sent.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A body that is in memory.
+pub(crate) fn whole(body: Bytes) -> RequestBody {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
 
 /// Methods of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +109,7 @@ pub struct Client {
 struct Shared {
     /// `host:port`, for the `Host` header and messages.
     authority: String,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<SendRequest<RequestBody>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -186,14 +195,35 @@ impl Client {
         }
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+    /// Sends a request on a connection of its own and gives the answer as soon as its head is there.
+    pub(crate) async fn open(&self, method: Method, path: &str, body: RequestBody) -> Result<(Reply, Incoming), Error> {
+        let call = Call { client: self, method, path };
+        let request = call.request(body)?;
+        let mut connection = call.connect().await?;
+        let response = connection.send_request(request).await.map_err(|error| call.broken(&error))?;
+        let (head, body) = response.into_parts();
+        Ok((Reply { status: head.status.as_u16(), headers: head.headers, body: Bytes::new() }, body))
+    }
+
+    /// The rest of an answer that [`Self::open`] began.
+    pub(crate) async fn collect_reply(&self, head: Reply, body: Incoming) -> Result<Reply, Error> {
+        let call = Call { client: self, method: Method::Get, path: "" };
+        Ok(Reply { body: call.read_whole(body).await?, ..head })
+    }
+
+    /// The error of an answer that ended too early.
+    pub(crate) fn cut(&self, method: Method, path: &str, cause: &str) -> Error {
+        Call { client: self, method, path }.broken(&cause)
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|connection| !connection.is_closed());
         let ready = idle.iter().position(SendRequest::is_ready)?;
         Some(idle.swap_remove(ready))
     }
 
-    fn keep(&self, connection: SendRequest<Full<Bytes>>) {
+    fn keep(&self, connection: SendRequest<RequestBody>) {
         let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !connection.is_closed() && idle.len() < IDLE_MAX {
             idle.push(connection);
@@ -230,7 +260,7 @@ impl Call<'_> {
     }
 
     async fn run(&self, body: Bytes) -> Result<Reply, Error> {
-        let mut request = self.request(body)?;
+        let mut request = self.request(whole(body))?;
         // A kept connection may have been closed by the agent: then nothing was sent, and a new one is made.
         if let Some(mut connection) = self.client.take_idle() {
             match connection.try_send_request(request).await {
@@ -246,12 +276,12 @@ impl Call<'_> {
         self.collect(connection, response).await
     }
 
-    fn request(&self, body: Bytes) -> Result<http::Request<Full<Bytes>>, Error> {
+    fn request(&self, body: RequestBody) -> Result<http::Request<RequestBody>, Error> {
         let mut request = http::Request::builder()
             .method(self.method.http())
             .uri(self.path)
             .header(http::header::HOST, &self.client.shared.authority)
-            .body(Full::new(body))
+            .body(body)
             .map_err(|error| self.broken(&error))?;
         if let Some(token) = &self.client.token {
             request.headers_mut().insert("x-consul-token", token.clone());
@@ -259,7 +289,7 @@ impl Call<'_> {
         Ok(request)
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
+    async fn connect(&self) -> Result<SendRequest<RequestBody>, Error> {
         let failed = |cause: String| Error::Connect { verb: self.method.verb(), url: self.url(), cause };
         let authority = &self.client.shared.authority;
         let (host, port) = match authority.rsplit_once(':') {
@@ -281,7 +311,7 @@ impl Call<'_> {
         Err(failed(cause))
     }
 
-    async fn greet(&self, stream: TcpStream) -> Result<SendRequest<Full<Bytes>>, Error> {
+    async fn greet(&self, stream: TcpStream) -> Result<SendRequest<RequestBody>, Error> {
         // Without it small requests wait for the acknowledgement of the one before; it is only speed that is lost.
         let _ = stream.set_nodelay(true);
         let (sender, connection) =
@@ -295,10 +325,16 @@ impl Call<'_> {
 
     async fn collect(
         &self,
-        connection: SendRequest<Full<Bytes>>,
+        connection: SendRequest<RequestBody>,
         response: http::Response<Incoming>,
     ) -> Result<Reply, Error> {
-        let (head, mut body) = response.into_parts();
+        let (head, body) = response.into_parts();
+        let body = self.read_whole(body).await?;
+        self.client.keep(connection);
+        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+    }
+
+    async fn read_whole(&self, mut body: Incoming) -> Result<Bytes, Error> {
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.broken(&error))?;
@@ -309,7 +345,6 @@ impl Call<'_> {
                 return Err(self.broken(&format!("the answer is larger than {BODY_SIZE_MAX} bytes")));
             }
         }
-        self.client.keep(connection);
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze() })
+        Ok(bytes.freeze())
     }
 }

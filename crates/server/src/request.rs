@@ -165,6 +165,10 @@ pub enum Cluster {
         /// Which one.
         id: SessionId,
     },
+    /// Begin to save the whole state; `stale` lets any server do so.
+    SaveSnapshot { stale: bool },
+    /// Begin to replace the whole state by what will be sent. Goes to the leader.
+    RestoreSnapshot,
 }
 
 /// What a server answers.
@@ -191,6 +195,16 @@ pub enum Response {
     },
     /// To [`Cluster::RenewSession`]: `None` when there is no such session.
     Renewed(Option<Arc<Session>>),
+    /// To [`Cluster::SaveSnapshot`] and [`Cluster::RestoreSnapshot`]: which server moves the bytes, under which number,
+    /// and what a save is like.
+    Transfer {
+        /// The server to ask for the pieces, or to send them to.
+        server: ServerId,
+        /// Number of the transfer on that server.
+        transfer: u64,
+        /// Facts about what is saved.
+        meta: ReadMeta,
+    },
 }
 
 /// Facts about a read, which become the `X-Consul-*` headers.

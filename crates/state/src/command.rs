@@ -8,6 +8,7 @@ use model::{Deregistration, KvChange, Registration, Session, SessionId, TxnOp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::NESTING_MAX;
+use crate::restore::{RestoreChange, RestoreStep};
 
 /// Version of the envelope.
 const VERSION: u8 = 1;
@@ -23,6 +24,7 @@ const SESSION_CREATE: u8 = 10;
 const SESSION_DESTROY: u8 = 11;
 const REAP_LOCK_DELAYS: u8 = 12;
 const TXN: u8 = 15;
+const RESTORE: u8 = 63;
 
 /// A change of the replicated state.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,8 @@ pub enum Command {
     },
     /// Several operations in order, all or none.
     Txn(Vec<TxnOp>),
+    /// One step of replacing the whole state by that of a snapshot archive.
+    Restore(RestoreChange),
 }
 
 /// Why bytes are not a command that this server can apply.
@@ -81,6 +85,9 @@ pub enum CommandError {
         source: rmp_serde::decode::Error,
     },
 }
+
+/// Chunks of a restore are longer, and need not be looked into to know that they are applied at once.
+const RESTORE_FINISH_BYTES_MAX: usize = 128;
 
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
@@ -131,7 +138,15 @@ impl Command {
             Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
+            Self::Restore(body) => encode(RESTORE, body),
         }
+    }
+
+    /// Whether applying the command may take seconds, so that it should not be done where others wait.
+    #[must_use]
+    pub fn takes_long(bytes: &[u8]) -> bool {
+        let is_finish = |bytes| matches!(Self::decode(bytes), Ok(Self::Restore(it)) if it.step == RestoreStep::Finish);
+        bytes.get(1) == Some(&RESTORE) && bytes.len() < RESTORE_FINISH_BYTES_MAX && is_finish(bytes)
     }
 
     /// Reads a command of the log.
@@ -153,6 +168,7 @@ impl Command {
             SESSION_DESTROY => decode(body).map(|body: SessionDestroyBody| Self::SessionDestroy { id: body.id }),
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
+            RESTORE => decode(body).map(Self::Restore),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };

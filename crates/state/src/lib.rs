@@ -11,11 +11,13 @@
 
 mod apply;
 mod command;
+mod consul;
 mod instance;
 mod key;
 pub mod limits;
 mod outcome;
 mod radix;
+mod restore;
 mod snapshot;
 mod source;
 mod store;
@@ -26,7 +28,8 @@ mod watch;
 pub use command::{Command, CommandError};
 pub use instance::Instance;
 pub use outcome::Outcome;
-pub use snapshot::{Snapshot, SnapshotError};
+pub use restore::{RestoreChange, RestoreStep};
+pub use snapshot::{Inventory, InventoryRow, Snapshot, SnapshotError};
 pub use source::{Source, Table};
 pub use store::{Reader, Retired, Store};
 pub use view::View;

@@ -6,15 +6,18 @@
 //!
 //! Derived tables are not written: they are built again while reading.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, NodeName, NodeService, Session};
 use serde::{Deserialize, Serialize};
 
 use crate::command::decode;
+use crate::consul;
 use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
+use crate::restore::{Restored, Staged};
 use crate::tables::{Draft, Tables};
 
 const MAGIC: &[u8; 8] = b"concord\0";
@@ -31,6 +34,8 @@ const INDEX: u8 = 6;
 const SESSION: u8 = 10;
 const HELD_LOCK: u8 = 11;
 const LOCK_DELAY: u8 = 12;
+const RESTORED: u8 = 63;
+const STAGED: u8 = 64;
 
 /// The state at one index; O(1) to take, shares everything with the store.
 #[derive(Clone)]
@@ -71,6 +76,16 @@ pub enum SnapshotError {
         /// What is wrong with it.
         source: rmp_serde::decode::Error,
     },
+    /// A record of a Consul server that is not what its type says.
+    #[error("record {number} of the snapshot of a Consul server, of type {kind}, cannot be read: {source}")]
+    Foreign {
+        /// Which record, counted from 0.
+        number: u64,
+        /// Its type.
+        kind: u8,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// Records that do not fit each other.
     #[error("the snapshot contradicts itself: {0}")]
     Inconsistent(String),
@@ -97,9 +112,70 @@ struct StampRecord {
     index: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct StagedRecord {
+    id: u64,
+    bytes: Bytes,
+}
+
+/// What was found in a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Records by what they are.
+    pub rows: BTreeMap<&'static str, InventoryRow>,
+}
+
+/// All records of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InventoryRow {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether there is no place for them here, so that a restore leaves them out.
+    pub is_left_out: bool,
+}
+
+impl Inventory {
+    pub(crate) fn note(&mut self, name: &'static str, bytes: u64, is_left_out: bool) {
+        let row = self.rows.entry(name).or_default();
+        row.count += 1;
+        row.bytes += bytes;
+        row.is_left_out |= is_left_out;
+    }
+}
+
 impl Snapshot {
     pub(crate) fn new(tables: Tables) -> Self {
         Self { tables }
+    }
+
+    /// Without what belongs to one cluster only.
+    pub(crate) fn for_archive(mut tables: Tables) -> Self {
+        tables.restored = Restored::default();
+        tables.staged = None;
+        Self { tables }
+    }
+
+    /// Reads and verifies a snapshot, of this program or of a Consul 1.8 server, and tells what is in it.
+    ///
+    /// # Errors
+    /// When it is neither, or damaged.
+    pub fn read(mut input: impl Read) -> Result<(Self, Inventory), SnapshotError> {
+        let mut first = [0];
+        input.read_exact(&mut first)?;
+        let mut inventory = Inventory::default();
+        let draft = if first[0] == MAGIC[0] {
+            read_counting(first.chain(input), &mut inventory)?
+        } else {
+            consul::read(first.chain(input), &mut inventory)?
+        };
+        Ok((Self::for_archive(draft.tables), inventory))
+    }
+
+    /// Its KV entries in key order.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<KvEntry>> {
+        self.tables.kv.iter()
     }
 
     /// Index of the last command in it.
@@ -144,6 +220,15 @@ impl Snapshot {
         for delay in self.tables.lock_delays.iter() {
             out.record(LOCK_DELAY, delay)?;
         }
+        if self.tables.restored != Restored::default() {
+            out.record(RESTORED, &self.tables.restored)?;
+        }
+        if let Some(staged) = &self.tables.staged {
+            // The first record says that there is a restore, even when no chunk has come yet.
+            for bytes in std::iter::once(&Bytes::new()).chain(&staged.chunks) {
+                out.record(STAGED, &StagedRecord { id: staged.id, bytes: bytes.clone() })?;
+            }
+        }
         let records = out.records;
         out.record(END, &records)?;
         let crc = out.crc.clone().finalize();
@@ -181,12 +266,6 @@ impl<W: Write> Output<'_, W> {
     }
 }
 
-/// What was read.
-pub(crate) struct Restored {
-    pub(crate) tables: Tables,
-    pub(crate) graveyard: VecDeque<(u64, Key)>,
-}
-
 struct Input<R> {
     input: R,
     crc: crc32fast::Hasher,
@@ -210,7 +289,11 @@ impl<R: Read> Input<R> {
 }
 
 /// Reads and verifies a snapshot into tables of their own.
-pub(crate) fn read(input: impl Read) -> Result<Restored, SnapshotError> {
+pub(crate) fn read(input: impl Read) -> Result<Draft, SnapshotError> {
+    read_counting(input, &mut Inventory::default())
+}
+
+fn read_counting(input: impl Read, inventory: &mut Inventory) -> Result<Draft, SnapshotError> {
     let mut input = Input { input, crc: crc32fast::Hasher::new() };
     if input.array::<8>()? != *MAGIC {
         return Err(SnapshotError::NotASnapshot);
@@ -234,6 +317,8 @@ pub(crate) fn read(input: impl Read) -> Result<Restored, SnapshotError> {
             break;
         }
         read_record(&mut draft, kind, number, &buffer)?;
+        let is_known = name(kind).is_some();
+        inventory.note(name(kind).unwrap_or("Unknown"), u64::from(length) + 5, !is_known);
         number += 1;
     }
     let records: u64 = decode(&buffer).map_err(|source| SnapshotError::Malformed { number, source })?;
@@ -244,10 +329,26 @@ pub(crate) fn read(input: impl Read) -> Result<Restored, SnapshotError> {
     if u32::from_le_bytes(input.array()?) != crc {
         return Err(SnapshotError::Checksum);
     }
-    let mut graveyard: Vec<(u64, Key)> =
-        draft.tables.tombstones.pairs().map(|(key, index)| (*index, Key::new(key))).collect();
-    graveyard.sort();
-    Ok(Restored { tables: draft.tables, graveyard: graveyard.into() })
+    draft.dig_graves();
+    Ok(draft)
+}
+
+/// What a record holds, for people.
+fn name(kind: u8) -> Option<&'static str> {
+    Some(match kind {
+        NODE => "Node",
+        SERVICE => "Service",
+        CHECK => "Check",
+        KV => "KVS",
+        TOMBSTONE => "Tombstone",
+        INDEX => "Index",
+        RESTORED => "Restored",
+        SESSION => "Session",
+        HELD_LOCK => "Held lock",
+        LOCK_DELAY => "Lock delay",
+        STAGED => "Restore in progress",
+        _ => return None,
+    })
 }
 
 fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<(), SnapshotError> {
@@ -278,6 +379,14 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
         SESSION => draft.place_session(&Arc::new(decode::<Session>(body).map_err(malformed)?)),
         HELD_LOCK => draft.hold(decode::<HeldLock>(body).map_err(malformed)?),
         LOCK_DELAY => draft.place_lock_delay(decode::<LockDelay>(body).map_err(malformed)?),
+        RESTORED => draft.tables.restored = decode(body).map_err(malformed)?,
+        STAGED => {
+            let StagedRecord { id, bytes } = decode(body).map_err(malformed)?;
+            let staged = draft.tables.staged.get_or_insert_with(|| Arc::new(Staged { id, chunks: Vec::new() }));
+            if !bytes.is_empty() {
+                Arc::make_mut(staged).chunks.push(bytes);
+            }
+        }
         _ if kind & IGNORABLE != 0 => {}
         _ => return Err(SnapshotError::UnknownRecord(kind)),
     }

@@ -64,7 +64,7 @@ impl Store {
         self.draft.tables.index
     }
 
-    /// Applies one command of the log. Indexes must rise. Never panics, whatever the bytes; nobody sees the change before
+    /// Applies one command of the log. Indexes must rise; after a restore those of the state may be ahead of them. Never panics, whatever the bytes; nobody sees the change before
     /// [`Self::publish`].
     pub fn apply(&mut self, index: u64, command: &[u8]) -> Outcome {
         apply::apply(&mut self.draft, index, command)
@@ -72,17 +72,19 @@ impl Store {
 
     /// Notes that the log has reached an index without a command of ours (membership changes, blank entries).
     pub fn advance(&mut self, index: u64) {
-        self.draft.tables.index = self.draft.tables.index.max(index);
+        let tables = &mut self.draft.tables;
+        tables.index = tables.index.max(index + tables.restored.offset);
     }
 
     /// Publishes everything applied so far and wakes whoever waits for it. Call it once per batch, and acknowledge the
     /// batch's writes only after it.
     pub fn publish(&mut self) -> Retired {
         let tables = self.draft.tables.clone();
-        let values = tables.len();
+        let (values, restored) = (tables.len(), tables.restored);
         let published = &self.published;
         let view = self.draft.changes.publish_with(|| published.swap(Arc::new(View { tables })));
-        let is_big = view.tables.len().abs_diff(values) >= RETIRED_BIG_VALUES;
+        let is_other = view.tables.restored != restored;
+        let is_big = is_other || view.tables.len().abs_diff(values) >= RETIRED_BIG_VALUES;
         Retired { view, is_big }
     }
 
@@ -105,10 +107,8 @@ impl Store {
     /// When the input is no intact snapshot that this version can read; then nothing has changed.
     pub fn restore(&mut self, input: impl Read) -> Result<Retired, SnapshotError> {
         let restored = snapshot::read(input)?;
-        self.draft.tables.touch_all(&mut self.draft.changes);
         self.published.load().tables.touch_all(&mut self.draft.changes);
-        self.draft.tables = restored.tables;
-        self.draft.graveyard = restored.graveyard;
+        self.draft.replace(restored);
         let retired = self.publish();
         Ok(Retired { is_big: true, ..retired })
     }

@@ -7,6 +7,7 @@ use model::{HealthCheck, Key, KvEntry, LockDelay, Node, NodeId, Session, TxnAnsw
 use crate::apply::look_all;
 use crate::instance::Instance;
 use crate::key::key;
+use crate::snapshot::Snapshot;
 use crate::source::{Source, Table};
 use crate::tables::{EXTINCTION, MESH_EXTINCTION, Tables, mesh_key, service_key};
 use crate::watch::Watches;
@@ -26,9 +27,26 @@ impl View {
         self.tables.index
     }
 
-    /// The index that an answer from this source has; 0 when nothing was ever there.
+    /// The state of this view as a snapshot for an archive; O(1).
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::for_archive(self.tables.clone())
+    }
+
+    /// The restore that is under way, if any.
+    #[must_use]
+    pub fn staged_restore(&self) -> Option<u64> {
+        self.tables.staged.as_ref().map(|staged| staged.id)
+    }
+
+    /// The index that an answer from this source has; 0 when nothing was ever there. After a restore it is never below
+    /// the index of that, whatever the restored objects say, so that indexes do not fall.
     #[must_use]
     pub fn index_of(&self, source: Source<'_>) -> u64 {
+        self.index_by_tables(source).max(self.tables.restored.index)
+    }
+
+    fn index_by_tables(&self, source: Source<'_>) -> u64 {
         let tables = &self.tables;
         match source {
             Source::Key(key) => tables.key_index(key),

@@ -6,7 +6,7 @@ use model::{
 };
 use proptest::prelude::*;
 use serde::Serialize;
-use state::{Command, Outcome, Store};
+use state::{Command, Outcome, RestoreChange, RestoreStep, Store};
 
 const GOLDEN: &str = "tests/golden/commands.txt";
 
@@ -77,6 +77,16 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("session_destroy", Command::SessionDestroy { id: SESSION.into() }),
         ("kv_lock", Command::KvChange(lock)),
         ("reap_lock_delays", Command::ReapLockDelays { index: 1 << 33 }),
+        ("restore_begin", Command::Restore(RestoreChange { id: 1 << 60, step: RestoreStep::Begin })),
+        (
+            "restore_chunk",
+            Command::Restore(RestoreChange {
+                id: 7,
+                step: RestoreStep::Chunk { number: 300, bytes: b"\0\xff"[..].into() },
+            }),
+        ),
+        ("restore_finish", Command::Restore(RestoreChange { id: 7, step: RestoreStep::Finish })),
+        ("restore_abort", Command::Restore(RestoreChange { id: 7, step: RestoreStep::Abort })),
     ]
 }
 

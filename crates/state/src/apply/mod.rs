@@ -2,6 +2,7 @@
 
 mod catalog;
 mod kv;
+mod restore;
 mod session;
 mod txn;
 
@@ -13,6 +14,7 @@ use crate::tables::Draft;
 
 /// Applies one command. Whatever the bytes are, this returns.
 pub(crate) fn apply(draft: &mut Draft, index: u64, bytes: &[u8]) -> Outcome {
+    let index = index + draft.tables.restored.offset;
     draft.tables.index = draft.tables.index.max(index);
     match Command::decode(bytes) {
         Ok(command) => apply_command(draft, index, command),
@@ -51,5 +53,6 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             Outcome::Bool(true)
         }
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
+        Command::Restore(change) => Outcome::from_result(restore::apply_restore(draft, index, change)),
     }
 }

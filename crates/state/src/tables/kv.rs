@@ -82,6 +82,14 @@ impl Draft {
         self.graveyard.push_back((index, key.clone()));
     }
 
+    /// Puts the tombstones of the table, which was just read, into the order of their making.
+    pub(crate) fn dig_graves(&mut self) {
+        let mut graveyard: Vec<(u64, Key)> =
+            self.tables.tombstones.pairs().map(|(key, index)| (*index, Key::new(key))).collect();
+        graveyard.sort();
+        self.graveyard = graveyard.into();
+    }
+
     /// Forgets the tombstones made at an index or before.
     pub(crate) fn reap_tombstones(&mut self, up_to: u64) {
         while let Some((index, key)) = self.graveyard.pop_front_if(|(index, _)| *index <= up_to) {

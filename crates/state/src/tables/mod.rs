@@ -17,6 +17,7 @@ use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, Session};
 
 use crate::instance::Instance;
 use crate::radix::{Stamp, Tree};
+use crate::restore::{Restored, Staged};
 use crate::watch::Changes;
 
 pub(crate) use indexes::{EXTINCTION, MESH_EXTINCTION, mesh_key, service_key};
@@ -27,6 +28,10 @@ pub(crate) use nodes::NodePlan;
 pub(crate) struct Tables {
     /// Index of the last applied command.
     pub(crate) index: u64,
+    /// What restores did to the indexes.
+    pub(crate) restored: Restored,
+    /// The chunks of a restore that is under way.
+    pub(crate) staged: Option<Arc<Staged>>,
     /// By name.
     pub(crate) nodes: Tree<Arc<Node>>,
     /// By id; only nodes that have one.
@@ -112,6 +117,15 @@ impl Stamp for Arc<HeldLock> {
 impl Stamp for Arc<LockDelay> {
     fn stamp(&self) -> u64 {
         self.index
+    }
+}
+
+impl Draft {
+    /// Replaces everything; every watch on what was there fires.
+    pub(crate) fn replace(&mut self, by: Self) {
+        let mut changes = std::mem::take(&mut self.changes);
+        self.tables.touch_all(&mut changes);
+        *self = Self { changes, ..by };
     }
 }
 
