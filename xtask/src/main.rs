@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask COMMAND`. It starts other programs and reads files; it holds no product code.
 
 mod bench;
+mod clients;
 mod crds;
 mod down;
 mod image;
