@@ -120,6 +120,9 @@ async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
         tracing::warn!(target: "agent::agent", "{warning}");
     }
     log::set_level(config.log_level.as_str()).map_err(|error| error.to_string())?;
+    if let Some(tls) = &parts.tls {
+        tls.reload().map_err(|error| error.to_string())?;
+    }
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;
     tracing::info!(target: "agent::agent", "Configuration reloaded");

@@ -47,7 +47,16 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
         discard_check_output: config.discard_check_output,
         sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
         agent_token: Token::default(),
-        check_tls: TlsSettings::default(),
+        check_tls: match config.tls.for_checks {
+            true => TlsSettings {
+                ca_file: config.tls.ca_file.clone(),
+                ca_path: config.tls.ca_path.clone(),
+                cert_file: config.tls.cert_file.clone(),
+                key_file: config.tls.key_file.clone(),
+                ..TlsSettings::default()
+            },
+            false => TlsSettings::default(),
+        },
     }
 }
 

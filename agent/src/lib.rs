@@ -25,4 +25,5 @@ pub mod servers;
 pub mod sessions;
 pub mod start;
 pub mod telemetry;
+mod tls;
 pub mod version;

@@ -28,6 +28,7 @@ use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
+use crate::tls::ServerTls;
 use crate::{agent_info, dns, figures, servers};
 
 /// A running agent's parts.
@@ -38,6 +39,8 @@ pub struct Parts {
     pub local: Arc<LocalAgent>,
     /// Raft and RPC, on a server.
     pub server: Option<ServerParts>,
+    /// The certificate of HTTPS.
+    pub tls: Option<Arc<ServerTls>>,
     /// A client's hold on its data directory; a server's is in its Raft node.
     _lock: Option<DataDirLock>,
     tasks: TaskTracker,
@@ -106,7 +109,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         _ => None,
     };
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
-    let http_sockets = http::bind(&config.http_addrs())?;
+    let (http_sockets, tls) = bind_http(&config)?;
     let dns_sockets = dns::bind(&config.dns_addrs())?;
     let (sender, failures) = mpsc::channel(1);
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
@@ -137,8 +140,11 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts(&config, &local, &lan, events, raft, orders);
     start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
+    if let Some(tls) = &tls {
+        tasks.spawn(tls.clone().follow_files());
+    }
     join_others(&config, &tasks, &lan, &local).await?;
-    Ok(Parts { lan, local, server, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
+    Ok(Parts { lan, local, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
 }
 
 /// Keeps the metrics of gossip and Raft.
@@ -148,6 +154,18 @@ fn follow_figures(tasks: &Tasks, lan: &Pool, raft: Option<&RaftNode>) {
     if let Some(raft) = raft {
         tasks.spawn(figures::follow_raft(raft.clone()));
     }
+}
+
+/// The sockets of HTTP and HTTPS, and the certificate of the latter.
+fn bind_http(config: &Config) -> Result<(Vec<http::Listener>, Option<Arc<ServerTls>>)> {
+    let https = config.https_addrs();
+    let tls = if https.is_empty() { None } else { Some(ServerTls::load(&config.tls).context("HTTPS")?) };
+    let mut sockets = http::bind(&config.http_addrs(), None)?;
+    sockets.extend(http::bind(&https, tls.as_ref())?);
+    if config.ports.http.is_some() {
+        sockets.extend(http::bind_unix(&config.addresses.http_sockets, &config.unix_sockets)?);
+    }
+    Ok((sockets, tls))
 }
 
 async fn start_gossip(config: &Config, id: &NodeId) -> Result<Pool> {
@@ -249,7 +267,7 @@ fn start_interfaces(
     tasks: &Tasks,
     backend: &Backend,
     agent: Arc<AgentFacts>,
-    (http_sockets, dns_sockets): (Vec<std::net::TcpListener>, Vec<dns::Listener>),
+    (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
 ) {
     let state = Arc::new(HttpState {
         backend: backend.clone(),

@@ -1,8 +1,10 @@
 //! From flags and environment to a client of the agent.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use client::tls::TlsSettings;
 use client::{Client, QueryOptions};
 use model::Token;
 
@@ -13,15 +15,6 @@ use super::frame::{Failure, Outcome};
 const ADDRESS_DEFAULT: &str = "127.0.0.1:8500";
 /// Calls may wait for other agents (leave, join), so this is long; it only ends what hangs for ever.
 const TIMEOUT: Duration = Duration::from_secs(600);
-/// Flags and variables of what is not there yet: they are refused, because without TLS they would lie.
-const TLS: [(&str, &str); 5] = [
-    ("ca-file", "CONSUL_CACERT"),
-    ("ca-path", "CONSUL_CAPATH"),
-    ("client-cert", "CONSUL_CLIENT_CERT"),
-    ("client-key", "CONSUL_CLIENT_KEY"),
-    ("tls-server-name", "CONSUL_TLS_SERVER_NAME"),
-];
-
 /// Runs a command's calls against the agent that flags and environment name.
 pub fn with_agent<F>(parsed: &Parsed, calls: impl FnOnce(Client) -> F) -> Outcome
 where
@@ -48,19 +41,25 @@ pub fn query_options(parsed: &Parsed) -> QueryOptions {
 
 fn connect(parsed: &Parsed, variable: impl Fn(&str) -> Option<String>) -> Result<Client, String> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    for (flag, name) in TLS {
-        if parsed.text(flag).is_some() || set(name).is_some() {
-            return Err(format!("-{flag} ({name}) needs TLS, which is not available yet; remove it"));
-        }
-    }
-    if set("CONSUL_HTTP_SSL").as_deref().and_then(config::parse_bool) == Some(true) {
-        return Err("CONSUL_HTTP_SSL needs TLS, which is not available yet; unset it".to_owned());
-    }
     if set("CONSUL_HTTP_AUTH").is_some() {
         return Err("CONSUL_HTTP_AUTH (basic authentication) is not available yet; unset it".to_owned());
     }
     let address = parsed.text("http-addr").map(str::to_owned).or_else(|| set("CONSUL_HTTP_ADDR"));
-    let client = Client::new(address.as_deref().unwrap_or(ADDRESS_DEFAULT)).map_err(|error| error.to_string())?;
+    let mut address = address.unwrap_or_else(|| ADDRESS_DEFAULT.to_owned());
+    let is_on = |name: &str| set(name).as_deref().and_then(config::parse_bool);
+    if !address.contains("://") && is_on("CONSUL_HTTP_SSL") == Some(true) {
+        address = format!("https://{address}");
+    }
+    let given = |flag: &str, name: &str| parsed.text(flag).map(str::to_owned).or_else(|| set(name));
+    let tls = TlsSettings {
+        ca_file: given("ca-file", "CONSUL_CACERT").map(PathBuf::from),
+        ca_path: given("ca-path", "CONSUL_CAPATH").map(PathBuf::from),
+        cert_file: given("client-cert", "CONSUL_CLIENT_CERT").map(PathBuf::from),
+        key_file: given("client-key", "CONSUL_CLIENT_KEY").map(PathBuf::from),
+        server_name: given("tls-server-name", "CONSUL_TLS_SERVER_NAME").unwrap_or_default(),
+        skip_verify: is_on("CONSUL_HTTP_SSL_VERIFY") == Some(false),
+    };
+    let client = Client::with_tls(&address, &tls).map_err(|error| error.to_string())?;
     let from_file = |path: String| {
         let text = std::fs::read_to_string(&path);
         text.map(|text| text.trim().to_owned())
@@ -98,11 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_refused() {
+    fn what_cannot_be_used_is_refused() {
         let none = |_: &str| None;
         for (flags, part) in [
-            (vec![("ca-file", "x")], "-ca-file (CONSUL_CACERT) needs TLS"),
-            (vec![("http-addr", "https://x:1")], "needs TLS"),
+            (vec![("http-addr", "https://x:1"), ("ca-file", "/nonexistent")], "cannot read /nonexistent"),
+            (vec![("http-addr", "https://x:1"), ("client-cert", "x")], "a certificate and its key are needed together"),
             (vec![("http-addr", "nonsense address")], "not of the form"),
             (vec![("token-file", "/nonexistent")], "open /nonexistent: no such file or directory"),
         ] {

@@ -1,10 +1,10 @@
-//! Sockets of the HTTP server: several addresses, limits on connections, slow clients, an orderly stop.
+//! The HTTP server on its sockets: limits on connections, slow clients, an orderly stop.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,53 +14,24 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::limits::{
-    ACCEPT_PAUSE, BACKLOG, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, LINGER_BYTES_MAX, LINGER_WAIT, STOP_WAIT,
+    ACCEPT_PAUSE, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, LINGER_BYTES_MAX, LINGER_WAIT, STOP_WAIT,
 };
+use super::sockets::{Accepted, Listener, OpenListener, Wire};
 use super::{HttpState, routes};
-
-/// An address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen for HTTP on {address}: {reason}; choose another address with -client or another port with -http-port"
-)]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// What the system says. Not a `source`: the text above has it already.
-    pub reason: io::Error,
-}
-
-/// Opens the listening sockets; with port 0 the system chooses.
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, BindError> {
-    let open = |address: SocketAddr| -> io::Result<std::net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    addresses.iter().map(|&address| open(address).map_err(|reason| BindError { address, reason })).collect()
-}
 
 /// Serves the API on all sockets until `stop` is cancelled, then lets requests in progress finish for a moment.
 ///
 /// # Errors
-/// When a socket cannot be handed to the runtime.
-pub async fn serve(
-    state: Arc<HttpState>,
-    listeners: Vec<std::net::TcpListener>,
-    stop: CancellationToken,
-) -> io::Result<()> {
+/// When a socket cannot be handed to the runtime. Unix sockets are removed at the end.
+pub async fn serve(state: Arc<HttpState>, listeners: Vec<Listener>, stop: CancellationToken) -> io::Result<()> {
     let connections_per_client_max = state.limits.connections_per_client_max;
     let router = Router::new().fallback(routes::answer).with_state(state);
     let waits = Waits { head: HEAD_WAIT, stop: STOP_WAIT };
@@ -102,11 +73,9 @@ impl Server {
         }
     }
 
-    async fn run(self, listeners: Vec<std::net::TcpListener>) -> io::Result<()> {
+    async fn run(self, listeners: Vec<Listener>) -> io::Result<()> {
         for listener in listeners {
-            listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            self.tasks.spawn(self.clone().accept_all(listener));
+            self.tasks.spawn(self.clone().accept_all(listener.open()?));
         }
         self.stop.cancelled().await;
         self.tasks.close();
@@ -117,7 +86,7 @@ impl Server {
         Ok(())
     }
 
-    async fn accept_all(self, listener: TcpListener) {
+    async fn accept_all(self, listener: OpenListener) {
         loop {
             let permit = tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -129,8 +98,8 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    self.tasks.spawn(self.clone().attend(stream, peer, permit));
+                Ok(accepted) => {
+                    self.tasks.spawn(self.clone().attend(accepted, permit));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an HTTP connection");
@@ -140,22 +109,40 @@ impl Server {
         }
     }
 
-    async fn attend(self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let Some(_seat) = self.clients.take_seat(peer.ip()) else {
-            refuse(stream).await;
-            return;
-        };
+    async fn attend(self, accepted: Accepted, permit: OwnedSemaphorePermit) {
         let _permit = permit;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+        match accepted {
+            // Who may open the socket is decided by its permissions; there is no address to count by.
+            Accepted::Unix(stream) => self.converse_until_cut(stream, "a unix socket").await,
+            Accepted::Tcp(stream, peer, tls) => {
+                let Some(_seat) = self.clients.take_seat(peer.ip()) else {
+                    // In the clear even where TLS is spoken: a handshake for a refusal is too much.
+                    refuse(stream).await;
+                    return;
+                };
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
+                }
+                let peer = peer.to_string();
+                match tls {
+                    None => self.converse_until_cut(stream, &peer).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => self.converse_until_cut(stream, &peer).await,
+                        Err(reason) => tracing::debug!(reason, peer, "TLS handshake failed"),
+                    },
+                }
+            }
         }
+    }
+
+    async fn converse_until_cut<S: Wire>(&self, stream: S, peer: &str) {
         tokio::select! {
             () = self.cut.cancelled() => {}
             () = self.converse(stream, peer) => {}
         }
     }
 
-    async fn converse(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn converse<S: Wire>(&self, stream: S, peer: &str) {
         let router = self.router.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut router = router.clone();
@@ -175,7 +162,7 @@ impl Server {
             }
         };
         if let Err(error) = result {
-            tracing::debug!(%error, %peer, "HTTP connection ended");
+            tracing::debug!(%error, peer, "HTTP connection ended");
         }
         close(connection.into_parts().io.into_inner()).await;
     }
@@ -183,7 +170,7 @@ impl Server {
 
 /// Closes so that the last answer arrives. Closing while bytes of the client are still unread would reset the
 /// connection, and the client would lose an answer that it has not read yet, such as the refusal of a large body.
-async fn close(mut stream: TcpStream) {
+async fn close<S: Wire>(mut stream: S) {
     let unread = async {
         stream.shutdown().await?;
         // On the heap, so that open connections do not carry it about.

@@ -25,6 +25,7 @@ pub mod reply;
 mod routes;
 mod session;
 mod snapshot;
+mod sockets;
 mod status;
 mod txn;
 mod txn_shapes;
@@ -37,7 +38,8 @@ use crate::backend::Backend;
 
 pub use agent::AgentFacts;
 pub use limits::Limits;
-pub use listener::{BindError, bind, serve};
+pub use listener::serve;
+pub use sockets::{BindError, Listener, bind, bind_unix};
 
 /// What the handlers stand on.
 pub struct HttpState {

@@ -5,14 +5,11 @@ use std::io;
 /// The address of the agent cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// TLS is asked for.
-    #[error("the address {0:?} needs TLS, which is not available yet; use http://host:port")]
-    NeedsTls(String),
-    /// A unix socket is asked for.
-    #[error("the address {0:?} is a unix socket, which is not available yet; use http://host:port")]
-    UnixSocket(String),
+    /// TLS cannot be set up; the text says why.
+    #[error("{0}")]
+    Tls(String),
     /// It is no `host:port`.
-    #[error("the address {0:?} is not of the form host:port or http://host:port")]
+    #[error("the address {0:?} is not of the form host:port, http://host:port, https://host:port or unix:///path")]
     Malformed(String),
     /// The token holds characters that no header may have.
     #[error("the token holds characters that cannot be sent")]

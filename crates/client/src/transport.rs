@@ -1,6 +1,6 @@
 //! Connections and single requests. Idle connections are kept and used again.
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +11,16 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use model::{Token, format_duration};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use crate::error::{AddressError, Error, os_error_text};
 use crate::query::{Answer, QueryOptions, Target};
+use crate::tls::TlsSettings;
 
 /// Idle connections kept.
 const IDLE_MAX: usize = 8;
@@ -23,6 +28,8 @@ const IDLE_MAX: usize = 8;
 const BODY_SIZE_MAX: usize = 512 << 20;
 /// Port where an address has none.
 const HTTP_PORT: u16 = 80;
+/// The same, with TLS.
+const HTTPS_PORT: u16 = 443;
 /// Time allowed for a call that does not wait for anything, unless the client was told otherwise.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// The agent may answer a waiting call later than asked, by a sixteenth of the wait; `wait` left out is five minutes.
@@ -98,6 +105,28 @@ impl Reply {
     }
 }
 
+/// How the agent is reached.
+enum Way {
+    Plain,
+    /// With the name to expect where it is not the host's.
+    Tls(Arc<ClientConfig>, String),
+    Unix(PathBuf),
+}
+
+impl Way {
+    fn scheme(&self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            Self::Tls(..) => "https",
+            Self::Unix(_) => "unix",
+        }
+    }
+}
+
+/// A connection of any kind.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// A client of one agent. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
@@ -107,8 +136,9 @@ pub struct Client {
 }
 
 struct Shared {
-    /// `host:port`, for the `Host` header and messages.
+    /// `host:port`, for the `Host` header and messages; of a unix socket its path.
     authority: String,
+    way: Way,
     idle: Mutex<Vec<SendRequest<RequestBody>>>,
 }
 
@@ -119,21 +149,35 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the agent at `host:port` or `http://host:port`. Nothing is sent yet.
+    /// A client of the agent at `host:port`, `http://host:port`, `https://host:port` or `unix:///path`. Nothing is sent
+    /// yet.
     pub fn new(address: &str) -> Result<Self, AddressError> {
-        let authority = match address.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => return Err(AddressError::NeedsTls(address.to_owned())),
-            Some(("unix", _)) => return Err(AddressError::UnixSocket(address.to_owned())),
-            Some(_) => return Err(AddressError::Malformed(address.to_owned())),
-            None => address,
+        Self::with_tls(address, &TlsSettings::default())
+    }
+
+    /// The same, with settings for where TLS is spoken.
+    pub fn with_tls(address: &str, tls: &TlsSettings) -> Result<Self, AddressError> {
+        let malformed = || AddressError::Malformed(address.to_owned());
+        let (authority, way) = match address.split_once("://") {
+            Some(("http", rest)) => (rest, Way::Plain),
+            Some(("https", rest)) => {
+                let config = tls.client_config(&[]).map_err(|error| AddressError::Tls(error.to_string()))?;
+                (rest, Way::Tls(config, tls.server_name.clone()))
+            }
+            Some(("unix", path)) if path.starts_with('/') => (path, Way::Unix(PathBuf::from(path))),
+            Some(_) => return Err(malformed()),
+            None => (address, Way::Plain),
         };
-        let authority = authority.trim_end_matches('/');
+        let authority = match way {
+            Way::Unix(_) => authority,
+            _ => authority.trim_end_matches('/'),
+        };
         let parsed: Result<http::uri::Authority, _> = authority.parse();
-        if authority.is_empty() || authority.contains('@') || parsed.is_err() {
-            return Err(AddressError::Malformed(address.to_owned()));
+        let is_path = matches!(way, Way::Unix(_));
+        if !is_path && (authority.is_empty() || authority.contains('@') || parsed.is_err()) {
+            return Err(malformed());
         }
-        let shared = Shared { authority: authority.to_owned(), idle: Mutex::new(Vec::new()) };
+        let shared = Shared { authority: authority.to_owned(), way, idle: Mutex::new(Vec::new()) };
         Ok(Self { shared: Arc::new(shared), token: None, timeout: TIMEOUT_DEFAULT })
     }
 
@@ -243,6 +287,18 @@ pub(crate) fn answer<T: DeserializeOwned>(path: &str, reply: &Reply) -> Result<A
     })
 }
 
+async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
+    let no_host = || format!("dial tcp: lookup {host}: no such host");
+    let mut cause = no_host();
+    for address in tokio::net::lookup_host((host, port)).await.map_err(|_| no_host())? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => cause = format!("dial tcp {address}: connect: {}", os_error_text(&error)),
+        }
+    }
+    Err(cause)
+}
+
 /// One request on its way.
 struct Call<'a> {
     client: &'a Client,
@@ -252,7 +308,8 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn url(&self) -> String {
-        format!("http://{}{}", self.client.shared.authority, self.path)
+        let shared = &self.client.shared;
+        format!("{}://{}{}", shared.way.scheme(), shared.authority, self.path)
     }
 
     fn broken(&self, cause: &dyn std::fmt::Display) -> Error {
@@ -280,7 +337,7 @@ impl Call<'_> {
         let mut request = http::Request::builder()
             .method(self.method.http())
             .uri(self.path)
-            .header(http::header::HOST, &self.client.shared.authority)
+            .header(http::header::HOST, self.host())
             .body(body)
             .map_err(|error| self.broken(&error))?;
         if let Some(token) = &self.client.token {
@@ -289,38 +346,47 @@ impl Call<'_> {
         Ok(request)
     }
 
-    async fn connect(&self) -> Result<SendRequest<RequestBody>, Error> {
-        let failed = |cause: String| Error::Connect { verb: self.method.verb(), url: self.url(), cause };
-        let authority = &self.client.shared.authority;
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(HTTP_PORT)),
-            _ => (authority.as_str(), HTTP_PORT),
-        };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-            .await
-            .map_err(|_| failed(format!("dial tcp: lookup {host}: no such host")))?
-            .collect();
-        let mut cause = format!("dial tcp: lookup {host}: no such host");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return self.greet(stream).await,
-                Err(error) => cause = format!("dial tcp {address}: connect: {}", os_error_text(&error)),
-            }
+    fn host(&self) -> &str {
+        match self.client.shared.way {
+            Way::Unix(_) => "localhost",
+            _ => &self.client.shared.authority,
         }
-        Err(failed(cause))
     }
 
-    async fn greet(&self, stream: TcpStream) -> Result<SendRequest<RequestBody>, Error> {
-        // Without it small requests wait for the acknowledgement of the one before; it is only speed that is lost.
-        let _ = stream.set_nodelay(true);
+    async fn connect(&self) -> Result<SendRequest<RequestBody>, Error> {
+        let wire =
+            self.wire().await.map_err(|cause| Error::Connect { verb: self.method.verb(), url: self.url(), cause })?;
         let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+            hyper::client::conn::http1::handshake(TokioIo::new(wire)).await.map_err(|error| self.broken(&error))?;
         // Ends when the sender is dropped or the agent closes; whoever waits for an answer sees the error.
         tokio::spawn(async move {
             let _ = connection.await;
         });
         Ok(sender)
+    }
+
+    async fn wire(&self) -> Result<Box<dyn Wire>, String> {
+        let shared = &self.client.shared;
+        if let Way::Unix(path) = &shared.way {
+            let connected = UnixStream::connect(path).await;
+            let failed = |error| format!("dial unix {}: connect: {}", path.display(), os_error_text(&error));
+            return Ok(Box::new(connected.map_err(failed)?));
+        }
+        let port_default = if matches!(shared.way, Way::Tls(..)) { HTTPS_PORT } else { HTTP_PORT };
+        let (host, port) = match shared.authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(port_default)),
+            _ => (shared.authority.as_str(), port_default),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let stream = dial(host, port).await?;
+        // Without it small requests wait for the acknowledgement of the one before; it is only speed that is lost.
+        let _ = stream.set_nodelay(true);
+        let Way::Tls(config, server_name) = &shared.way else { return Ok(Box::new(stream)) };
+        let name = if server_name.is_empty() { host } else { server_name };
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| format!("tls: {name:?} is neither a host name nor an address"))?;
+        let connected = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+        Ok(Box::new(connected.map_err(|error| format!("tls: {error}"))?))
     }
 
     async fn collect(

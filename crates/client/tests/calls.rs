@@ -125,10 +125,10 @@ async fn failures_to_connect_and_to_answer_are_told_apart() {
 
 #[test]
 fn addresses_are_checked() {
-    for address in ["127.0.0.1:8500", "http://[::1]:8500", "http://consul:8500/"] {
+    for address in ["127.0.0.1:8500", "http://[::1]:8500", "http://consul:8500/", "https://x:1", "unix:///tmp/x"] {
         assert!(Client::new(address).is_ok(), "{address}");
     }
-    for address in ["", "https://x:1", "unix:///tmp/x", "ftp://x", "a b", "http://"] {
+    for address in ["", "unix://tmp/x", "ftp://x", "a b", "http://"] {
         assert!(Client::new(address).is_err(), "{address}");
     }
     assert!(Client::new("x:1").unwrap().with_token(&Token::new("a\nb")).is_err());

@@ -41,6 +41,10 @@ pub struct Config {
     pub client_addrs: Vec<IpAddr>,
     /// Listening addresses of single interfaces.
     pub addresses: Addresses,
+    /// What unix sockets look like.
+    pub unix_sockets: UnixSockets,
+    /// TLS of the interfaces.
+    pub tls: Tls,
     /// All ports.
     pub ports: Ports,
     /// Address that LAN gossip listens on.
@@ -151,6 +155,44 @@ pub struct Addresses {
     pub dns: Vec<IpAddr>,
     /// HTTP; `client_addr` unless told otherwise.
     pub http: Vec<IpAddr>,
+    /// HTTPS; `client_addr` unless told otherwise.
+    pub https: Vec<IpAddr>,
+    /// Paths of unix sockets for HTTP.
+    pub http_sockets: Vec<PathBuf>,
+}
+
+/// What unix sockets look like; empty for what the system gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnixSockets {
+    /// Number or name of the owner.
+    pub user: String,
+    /// Number or name of the group.
+    pub group: String,
+    /// Permissions.
+    pub mode: Option<u32>,
+}
+
+/// TLS of the interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Folder of authorities.
+    pub ca_path: Option<PathBuf>,
+    /// Certificate and chain.
+    pub cert_file: Option<PathBuf>,
+    /// Private key.
+    pub key_file: Option<PathBuf>,
+    /// Whether HTTPS clients need a certificate.
+    pub verify_incoming_https: bool,
+    /// Whether TLS 1.2 is refused.
+    pub only_tls13: bool,
+    /// Names of the TLS 1.2 suites to offer; empty for all.
+    pub cipher_suites: Vec<String>,
+    /// Whether checks use the authorities and the certificate.
+    pub for_checks: bool,
+    /// Time in which a handshake must be done.
+    pub handshake_timeout: Duration,
 }
 
 /// Ports; `None` means that the interface is off (`-1`).
@@ -310,6 +352,13 @@ impl Config {
     #[must_use]
     pub fn http_addrs(&self) -> Vec<SocketAddr> {
         with_port(&self.addresses.http, self.ports.http)
+    }
+
+    /// Addresses that HTTPS listens on; empty when it is off or there is no certificate to show.
+    #[must_use]
+    pub fn https_addrs(&self) -> Vec<SocketAddr> {
+        let has_identity = self.tls.cert_file.is_some() && self.tls.key_file.is_some();
+        with_port(&self.addresses.https, self.ports.https.filter(|_| has_identity))
     }
 
     /// Addresses that DNS listens on; empty when it is off.

@@ -61,7 +61,9 @@ impl Layer {
     pub(crate) fn of_source(source: &Source) -> Self {
         let mut layer = Self::default();
         let name: Arc<str> = Arc::from(source.name.as_str());
+        // An empty file is one that somebody is still going to write.
         if source.format == Format::Json
+            && !source.text.trim().is_empty()
             && let Err(error) = serde_json::from_str::<Value>(&source.text)
         {
             layer.refuse(Origin { source: name, line: None }, error.to_string(), true);

@@ -14,7 +14,9 @@ pub mod schema;
 mod suggest;
 mod validate;
 
-pub use config::{Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa};
+pub use config::{
+    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa, Tls, UnixSockets,
+};
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};
 pub use load::{Inputs, Loaded, load, services};

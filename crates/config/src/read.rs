@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{TextMap, parse_nanos};
@@ -161,29 +162,37 @@ impl<'a> Reader<'a> {
 
     /// Addresses separated by spaces, after templates were replaced.
     pub(crate) fn ips(&mut self, key: &'static str) -> Vec<IpAddr> {
+        let (ips, sockets) = self.ips_and_sockets(key);
+        for path in sockets {
+            let text = format!("{key}: a unix socket serves HTTP alone: use addresses.http, not {:?}", path.display());
+            self.refuse(key, &text);
+        }
+        ips
+    }
+
+    /// Addresses, and the paths of unix sockets (`unix:///path`) among them.
+    pub(crate) fn ips_and_sockets(&mut self, key: &'static str) -> (Vec<IpAddr>, Vec<PathBuf>) {
         let text = self.text(key);
         let expanded = match self.host.expand(&text) {
             Ok(expanded) => expanded,
             Err(error) => {
                 self.refuse(key, &format!("{key}: {error}"));
-                return Vec::new();
+                return (Vec::new(), Vec::new());
             }
         };
-        let mut ips = Vec::new();
+        let (mut ips, mut sockets) = (Vec::new(), Vec::new());
         for word in expanded.split_whitespace() {
             let bare = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).unwrap_or(word);
-            if word.starts_with("unix://") || word.starts_with('/') {
-                self.refuse(
-                    key,
-                    &format!("{key}: unix sockets are not available yet; use an IP address, not {word:?}"),
-                );
+            let path = word.strip_prefix("unix://").unwrap_or(word);
+            if path.starts_with('/') {
+                sockets.push(PathBuf::from(path));
             } else if let Ok(ip) = bare.parse::<IpAddr>() {
                 ips.push(ip);
             } else {
                 self.refuse(key, &format!("{key}: invalid ip address: {word}"));
             }
         }
-        ips
+        (ips, sockets)
     }
 
     /// One address, or none where nothing is set.

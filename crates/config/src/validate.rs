@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::{
-    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa, Telemetry,
+    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa, Telemetry, Tls,
+    UnixSockets,
 };
 use crate::host::Host;
 use crate::load::Values;
@@ -35,6 +36,9 @@ pub(crate) fn validate(
     check_listeners(&mut reader, &config);
     check_definitions(&mut reader, &config);
     check_limits(&mut reader, &config, warnings);
+    if config.ports.https.is_some() && config.https_addrs().is_empty() {
+        warnings.push("ports.https is set, but there is no cert_file and key_file: HTTPS stays off".to_owned());
+    }
     let problems = reader.into_problems();
     (problems.is_empty().then_some(config), problems)
 }
@@ -45,12 +49,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
     let datacenter = reader.text("datacenter").to_ascii_lowercase();
     let bind_addr = bind_address(reader);
     let client_addrs = reader.ips("client_addr");
-    let mut addresses = Addresses { dns: reader.ips("addresses.dns"), http: reader.ips("addresses.http") };
-    for addrs in [&mut addresses.dns, &mut addresses.http] {
-        if addrs.is_empty() {
-            addrs.clone_from(&client_addrs);
-        }
-    }
+    let addresses = addresses(reader, &client_addrs);
     let advertise_addr = advertise_address(reader, bind_addr, host);
     let data_dir = reader.text("data_dir");
     if data_dir.is_empty() && !dev {
@@ -74,6 +73,8 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         advertise_addr_wan: reader.one_ip("advertise_addr_wan").unwrap_or(advertise_addr),
         client_addrs,
         addresses,
+        unix_sockets: unix_sockets(reader),
+        tls: tls(reader),
         ports: ports(reader),
         serf_lan_bind: reader.one_ip("serf_lan").unwrap_or(bind_addr),
         serf_wan_bind: reader.one_ip("serf_wan").unwrap_or(bind_addr),
@@ -127,6 +128,66 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
             allow_write_http_from: reader.text_list("http_config.allow_write_http_from"),
         },
     }
+}
+
+fn addresses(reader: &mut Reader<'_>, client_addrs: &[IpAddr]) -> Addresses {
+    let (http, http_sockets) = reader.ips_and_sockets("addresses.http");
+    let or_default = |given: Vec<IpAddr>| if given.is_empty() { client_addrs.to_vec() } else { given };
+    Addresses {
+        dns: or_default(reader.ips("addresses.dns")),
+        // Who asks for a socket alone does not want a port beside it.
+        http: if http_sockets.is_empty() { or_default(http) } else { http },
+        https: or_default(reader.ips("addresses.https")),
+        http_sockets,
+    }
+}
+
+fn unix_sockets(reader: &mut Reader<'_>) -> UnixSockets {
+    let mode = reader.some_text("unix_sockets.mode").and_then(|text| {
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
+        if mode.is_none() {
+            reader
+                .refuse("unix_sockets.mode", &format!("unix_sockets.mode: {text:?} is no octal mode such as \"0770\""));
+        }
+        mode
+    });
+    UnixSockets { user: reader.text("unix_sockets.user"), group: reader.text("unix_sockets.group"), mode }
+}
+
+fn tls(reader: &mut Reader<'_>) -> Tls {
+    let path = |reader: &mut Reader<'_>, key| reader.some_text(key).map(PathBuf::from);
+    let tls = Tls {
+        ca_file: path(reader, "ca_file"),
+        ca_path: path(reader, "ca_path"),
+        cert_file: path(reader, "cert_file"),
+        key_file: path(reader, "key_file"),
+        verify_incoming_https: reader.flag("verify_incoming_https"),
+        only_tls13: match reader.text("tls_min_version").as_str() {
+            "tls13" => true,
+            "tls10" | "tls11" | "tls12" | "" => false,
+            other => {
+                let text =
+                    format!("tls_min_version: value {other:?} not supported, please specify one of [tls12,tls13]");
+                reader.refuse("tls_min_version", &text);
+                false
+            }
+        },
+        cipher_suites: reader
+            .text("tls_cipher_suites")
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect(),
+        for_checks: reader.flag("enable_agent_tls_for_checks"),
+        handshake_timeout: reader.positive_duration("limits.https_handshake_timeout"),
+    };
+    if tls.cert_file.is_some() != tls.key_file.is_some() {
+        reader.refuse("cert_file", "cert_file and key_file are needed together: give both, or none");
+    }
+    if tls.verify_incoming_https && tls.ca_file.is_none() && tls.ca_path.is_none() {
+        reader.refuse("verify_incoming_https", "VerifyIncoming set, and no CA certificate provided!");
+    }
+    tls
 }
 
 fn bind_address(reader: &mut Reader<'_>) -> IpAddr {
@@ -424,6 +485,7 @@ fn check_listeners(reader: &mut Reader<'_>, config: &Config) {
     let listeners = [
         ("DNS", &addresses.dns[..], ports.dns),
         ("HTTP", &addresses.http[..], ports.http),
+        ("HTTPS", &addresses.https[..], ports.https),
         ("RPC Advertise", &[config.advertise_addr][..], Some(ports.server)),
         ("Serf Advertise LAN", &[config.advertise_addr][..], Some(ports.serf_lan)),
         ("Serf Advertise WAN", &[config.advertise_addr_wan][..], ports.serf_wan.filter(|_| config.server)),

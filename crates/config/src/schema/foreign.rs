@@ -7,14 +7,13 @@ use super::{Kind, Setting, Support};
 const ACL: &str = "access control lists are not available yet; leave acl.enabled false and guard the ports";
 const ENCRYPT: &str =
     "gossip encryption is not available yet; remove it, or keep the gossip ports in a trusted network";
-const TLS: &str = "TLS is not available yet; remove it, or keep the ports in a trusted network";
+const TLS: &str = "TLS between agents is not available yet; remove it, or keep the ports in a trusted network (HTTPS has verify_incoming_https)";
 const CONNECT: &str = "Connect is not available yet";
 const AUTOPILOT: &str = "it cannot be changed yet; remove it";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
 const WATCHES: &str = "watches run by the agent are not available yet; run a blocking query from a script instead";
 const ENTRIES: &str = "configuration entries are not available yet; remove it";
-const SOCKETS: &str = "unix sockets are not available yet; remove it";
 const UI: &str = "the web page is not available yet";
 const CIRCONUS: &str = "Circonus is not supported; use a statsd, DogStatsD or Prometheus collector";
 const ENTERPRISE: &str = "it is a Consul Enterprise configuration";
@@ -60,22 +59,13 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("acl_ttl", Duration, "Matters only with access control lists."),
     moot("acl_enforce_version_8", Bool, "Matters only with access control lists."),
     moot("enable_acl_replication", Bool, "Matters only with access control lists."),
-    not_yet("ca_file", Text, "\"\"", TLS),
-    not_yet("ca_path", Text, "\"\"", TLS),
-    not_yet("cert_file", Text, "\"\"", TLS),
-    not_yet("key_file", Text, "\"\"", TLS),
     not_yet("server_name", Text, "\"\"", TLS),
     not_yet("verify_incoming", Bool, "false", TLS),
     not_yet("verify_incoming_rpc", Bool, "false", TLS),
-    not_yet("verify_incoming_https", Bool, "false", TLS),
     not_yet("verify_outgoing", Bool, "false", TLS),
     not_yet("verify_server_hostname", Bool, "false", TLS),
-    moot("tls_min_version", Text, "Matters only with TLS."),
-    moot("tls_cipher_suites", Text, "Matters only with TLS."),
-    moot("tls_prefer_server_cipher_suites", Bool, "Matters only with TLS."),
+    moot("tls_prefer_server_cipher_suites", Bool, "The suites are all good; the client chooses."),
     not_yet("tls", Any, "null", TLS),
-    moot("enable_agent_tls_for_checks", Bool, "Matters only with TLS."),
-    moot("limits.https_handshake_timeout", Duration, "Matters only with TLS."),
     not_yet("auto_encrypt.allow_tls", Bool, "false", TLS),
     not_yet("auto_encrypt.tls", Bool, "false", TLS),
     moot("auto_encrypt.dns_san", TextList, "Matters only with auto_encrypt."),
@@ -119,10 +109,8 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("advertise_addr_ipv6", Text, "\"\"", "use advertise_addr"),
     not_yet("advertise_addr_wan_ipv4", Text, "\"\"", "use advertise_addr_wan"),
     not_yet("advertise_addr_wan_ipv6", Text, "\"\"", "use advertise_addr_wan"),
-    not_yet("addresses.https", Text, "\"\"", ADDRESS),
     not_yet("addresses.grpc", Text, "\"\"", ADDRESS),
     not_yet("addresses.grpc_tls", Text, "\"\"", ADDRESS),
-    not_yet("unix_sockets", Any, "null", SOCKETS),
     // Log, telemetry, web page.
     no_effect("telemetry.circonus_api_app", Any, CIRCONUS),
     no_effect("telemetry.circonus_api_token", Any, CIRCONUS),

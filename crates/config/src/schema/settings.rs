@@ -8,7 +8,6 @@ const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &
 }
 
 const GRPC: &str = "the gRPC interface for proxies is not available yet; leave it at -1";
-const HTTPS: &str = "TLS is not available yet; put a TLS proxy in front of the HTTP port";
 
 // What is declared and checked here, but that nothing reads yet. Whoever makes one work takes its mark away.
 const WAN: &str = "other datacenters are not available yet; remove it";
@@ -54,9 +53,27 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("addresses.http", Text, "\"\"", "Addresses for HTTP; client_addr by default."),
     row("ports.dns", Int, "8600", "Port of DNS; -1 turns it off.").flag("dns-port"),
     row("ports.http", Int, "8500", "Port of HTTP; -1 turns it off.").flag("http-port"),
-    row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off.")
-        .flag("https-port")
-        .support(Support::NoEffect(HTTPS)),
+    row("addresses.https", Text, "\"\"", "Addresses for HTTPS; client_addr by default."),
+    row("ports.https", Int, "-1", "Port of HTTPS; -1 turns it off. It needs cert_file and key_file.")
+        .flag("https-port"),
+    row("unix_sockets.user", Text, "\"\"", "Owner of unix sockets, by number or name; the agent's user by default."),
+    row("unix_sockets.group", Text, "\"\"", "Group of unix sockets, by number or name; the agent's by default."),
+    row("unix_sockets.mode", Text, "\"\"", "Permissions of unix sockets, octal; what the umask leaves by default."),
+    // TLS.
+    row("ca_file", Text, "\"\"", "PEM file of the authorities that certificates are checked against.").reloadable(),
+    row("ca_path", Text, "\"\"", "Folder of such files.").reloadable(),
+    row("cert_file", Text, "\"\"", "PEM file of this agent's certificate and its chain.").reloadable(),
+    row("key_file", Text, "\"\"", "PEM file of its private key.").reloadable(),
+    row("verify_incoming_https", Bool, "false", "Refuse HTTPS clients without a certificate of the authorities."),
+    row("tls_min_version", Text, "\"tls12\"", "Lowest version of TLS: tls12 or tls13 (tls10 and tls11 mean tls12)."),
+    row(
+        "tls_cipher_suites",
+        Text,
+        "\"\"",
+        "Suites of TLS 1.2 to offer, separated by commas; all good ones by default.",
+    ),
+    row("enable_agent_tls_for_checks", Bool, "false", "Let checks trust ca_file and show cert_file."),
+    row("limits.https_handshake_timeout", Duration, "\"5s\"", "Time in which a TLS handshake must be done."),
     row(
         "ports.sidecar_min_port",
         Int,
