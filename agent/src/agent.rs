@@ -98,6 +98,9 @@ async fn end(parts: &Parts, config: &Config, ending: Ending) {
             if let Some(server) = &parts.server {
                 server.leave_raft().await;
             }
+            if let Some(wan) = &parts.wan {
+                wan.leave(LEAVE_TIMEOUT).await;
+            }
             parts.lan.leave(LEAVE_TIMEOUT).await;
             if parts.server.is_some() && parts.lan.members().len() > 1 {
                 // Requests that others still send here are forwarded meanwhile.

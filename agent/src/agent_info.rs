@@ -1,6 +1,6 @@
 //! What the agent tells about itself: the facts behind `/v1/agent/self` and `consul info`, and the node's own record.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use client::tls::TlsSettings;
@@ -17,6 +17,9 @@ use crate::join::Resolver;
 use crate::local::{LocalAgent, Settings};
 use crate::orders::Orders;
 use crate::raft::node::RaftNode;
+
+/// Port of the WAN pool of others, where this agent has none.
+const WAN_PORT: u16 = 8302;
 
 /// What the registrations need to know.
 pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
@@ -64,7 +67,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
 pub(crate) fn facts(
     config: &Config,
     local: &Arc<LocalAgent>,
-    lan: &Pool,
+    (lan, wan): (&Pool, Option<Pool>),
     events: Arc<Events>,
     raft: Option<&RaftNode>,
     orders: Orders,
@@ -73,9 +76,10 @@ pub(crate) fn facts(
     Arc::new(AgentFacts {
         local: local.clone(),
         lan: lan.clone(),
-        wan: None,
+        wan,
         events,
         resolver: Resolver::new(config.ports.serf_lan),
+        wan_resolver: Resolver::new(config.ports.serf_wan.unwrap_or(WAN_PORT)),
         orders,
         identity: Identity {
             datacenter: config.datacenter.clone(),
@@ -115,6 +119,7 @@ fn more_stats(raft: Option<&RaftNode>, lan: &Pool) -> StatGroups {
 /// The part of the configuration in force that people look at, under Consul's names. There are no secrets in it.
 fn debug_config(config: &Config, id: &NodeId) -> Json {
     let port = |port: Option<u16>| port.map_or(-1, i64::from);
+    let tcp = |ip, port: Option<u16>| port.map_or(String::new(), |port| format!("tcp://{}", SocketAddr::new(ip, port)));
     json!({
         "AdvertiseAddrLAN": config.advertise_addr,
         "AdvertiseAddrWAN": config.advertise_addr_wan,
@@ -142,11 +147,20 @@ fn debug_config(config: &Config, id: &NodeId) -> Json {
         "PrimaryDatacenter": config.primary_datacenter,
         "RPCHoldTimeout": format_duration(config.performance.rpc_hold_timeout),
         "RetryJoinLAN": config.retry_join,
+        "RetryJoinWAN": config.retry_join_wan,
+        "SerfAdvertiseAddrLAN": tcp(config.advertise_addr, Some(config.ports.serf_lan)),
+        "SerfAdvertiseAddrWAN": tcp(config.advertise_addr_wan, config.ports.serf_wan),
+        "SerfBindAddrLAN": tcp(config.serf_lan_bind, Some(config.ports.serf_lan)),
+        "SerfBindAddrWAN": tcp(config.serf_wan_bind, config.ports.serf_wan),
         "SerfPortLAN": config.ports.serf_lan,
         "SerfPortWAN": port(config.ports.serf_wan),
         "ServerMode": config.server,
         "ServerPort": config.ports.server,
         "SkipLeaveOnInt": config.skip_leave_on_interrupt,
         "StartJoinAddrsLAN": config.start_join,
+        "StartJoinAddrsWAN": config.start_join_wan,
+        "EncryptKey": if config.gossip_encryption.key.is_some() { "hidden" } else { "" },
+        "EncryptVerifyIncoming": config.gossip_encryption.verify_incoming,
+        "EncryptVerifyOutgoing": config.gossip_encryption.verify_outgoing,
     })
 }

@@ -112,14 +112,20 @@ fn split_entry(entry: &str, default_port: u16) -> Result<(String, u16), JoinErro
 
 /// Contacts every address of every entry; the number contacted, and what failed by entry.
 pub async fn join_once(pool: &Pool, resolver: &Resolver, entries: &[String]) -> (usize, Vec<String>) {
-    let (mut contacted, mut failures) = (0, Vec::new());
+    let (others, own, failures) = contact(pool, resolver, entries).await;
+    (others + own, failures)
+}
+
+/// The same, with the others and the own addresses counted apart.
+async fn contact(pool: &Pool, resolver: &Resolver, entries: &[String]) -> (usize, usize, Vec<String>) {
+    let (mut contacted, mut itself, mut failures) = (0, 0, Vec::new());
     for entry in entries {
         match resolver.resolve(entry).await {
             Ok(addresses) => {
                 let own = pool.local().addr;
                 let others: Vec<SocketAddr> = addresses.iter().copied().filter(|address| *address != own).collect();
                 // Our own address is a contact too: joining oneself is what a first server does.
-                contacted += addresses.len() - others.len();
+                itself += addresses.len() - others.len();
                 let (joined, errors) = pool.join(&others).await;
                 contacted += joined;
                 failures.extend(errors.into_iter().map(|(ip, cause)| format!("Failed to join {}: {cause}", ip.ip())));
@@ -127,7 +133,7 @@ pub async fn join_once(pool: &Pool, resolver: &Resolver, entries: &[String]) -> 
             Err(error) => failures.push(error.to_string()),
         }
     }
-    (contacted, failures)
+    (contacted, itself, failures)
 }
 
 /// Settings of the join loop.
@@ -139,6 +145,8 @@ pub struct RetryJoin {
     pub interval: Duration,
     /// Give up after this many tries; 0 tries for ever.
     pub tries_max: u32,
+    /// Any other member will do, whoever brought it: there is but one pool to find.
+    pub any_member: bool,
 }
 
 /// The join loop gave up.
@@ -156,8 +164,8 @@ pub async fn retry_join(pool: &Pool, resolver: &Resolver, settings: &RetryJoin) 
     let mut tries = 0;
     loop {
         tries += 1;
-        let (_, failures) = join_once(pool, resolver, &settings.entries).await;
-        if pool.members().len() > 1 {
+        let (contacted, _, failures) = contact(pool, resolver, &settings.entries).await;
+        if contacted > 0 || (settings.any_member && pool.members().len() > 1) {
             tracing::info!(target: "agent::join", tries, "Join completed");
             return Ok(());
         }

@@ -2,14 +2,11 @@
 //!
 //! Every socket is bound before anything is announced, so that a port in use is an error and not a half-started agent.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ::gossip::Timing;
 use anyhow::{Context as _, Result};
 use config::Config;
 use model::{NodeId, NodeName, Token};
-use rand::Rng as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backend::Backend;
 use crate::events::Events;
-use crate::gossip::{Pool, PoolConfig};
+use crate::gossip::{Pool, PoolEvent};
 use crate::http::{self, AgentFacts, HttpState};
 use crate::join::{self, Resolver, RetryJoin};
 use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec};
@@ -29,12 +26,14 @@ use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
 use crate::tls::ServerTls;
-use crate::{agent_info, dns, figures, servers};
+use crate::{agent_info, dns, figures, pools, servers};
 
 /// A running agent's parts.
 pub struct Parts {
     /// The LAN pool.
     pub lan: Pool,
+    /// The WAN pool, on a server that has it.
+    pub wan: Option<Pool>,
     /// What is registered here.
     pub local: Arc<LocalAgent>,
     /// Raft and RPC, on a server.
@@ -66,6 +65,9 @@ impl Parts {
             server.stop().await;
         }
         self.lan.shutdown().await;
+        if let Some(wan) = self.wan {
+            wan.shutdown().await;
+        }
     }
 }
 
@@ -127,7 +129,12 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         Some(server) => server.backend(),
         None => Backend::Remote(Arc::new(Router::new(config.datacenter.clone(), connections, directory.clone()))),
     };
-    let lan = start_gossip(&config, &id).await?;
+    let lan = pools::start_lan(&config, &id).await?;
+    let wan = pools::start_wan(&config, &id).await?;
+    if let Some(wan) = &wan {
+        pools::flood(&tasks, &lan, wan, &config.datacenter);
+    }
+    watch_name(&tasks, &lan);
     let pool_events = lan.events();
     follow_servers(&tasks, &lan, &directory, &config.datacenter);
     if let Some(server) = &server {
@@ -138,13 +145,13 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let events = Events::new(lan.clone(), local.clone());
     tasks.spawn(events.clone().run(pool_events));
     let raft = server.as_ref().map(ServerParts::raft);
-    let facts = agent_info::facts(&config, &local, &lan, events, raft, orders);
+    let facts = agent_info::facts(&config, &local, (&lan, wan.clone()), events, raft, orders);
     start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().follow_files());
     }
-    join_others(&config, &tasks, &lan, &local).await?;
-    Ok(Parts { lan, local, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
+    join_others(&config, &tasks, &lan, wan.as_ref(), &local).await?;
+    Ok(Parts { lan, wan, local, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
 }
 
 /// Keeps the metrics of gossip and Raft.
@@ -168,37 +175,28 @@ fn bind_http(config: &Config) -> Result<(Vec<http::Listener>, Option<Arc<ServerT
     Ok((sockets, tls))
 }
 
-async fn start_gossip(config: &Config, id: &NodeId) -> Result<Pool> {
-    let port = config.ports.serf_lan;
-    let snapshot = config.data_dir.as_ref().map(|dir| dir.join("serf/local.snapshot"));
-    if let Some(folder) = snapshot.as_deref().and_then(std::path::Path::parent) {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    }
-    let settings = PoolConfig {
-        name: config.node_name.clone(),
-        bind: SocketAddr::new(config.serf_lan_bind, port),
-        advertise: SocketAddr::new(config.advertise_addr, port),
-        tags: servers::tags(config, id),
-        timing: timing(config),
-        seed: rand::rng().random(),
-        snapshot,
-        keyring: Vec::new(),
-    };
-    Ok(Pool::start(settings).await?)
-}
-
-fn timing(config: &Config) -> Timing {
-    let lan = &config.gossip_lan;
-    Timing {
-        gossip_interval: lan.gossip_interval,
-        gossip_nodes: lan.gossip_nodes as usize,
-        probe_interval: lan.probe_interval,
-        probe_timeout: lan.probe_timeout,
-        suspicion_mult: lan.suspicion_mult,
-        retransmit_mult: lan.retransmit_mult,
-        reconnect_timeout: config.reconnect_timeout,
-        ..Timing::lan()
-    }
+/// Ends the agent when another node has its name and most members side with that one.
+fn watch_name(tasks: &Tasks, lan: &Pool) {
+    let (mut events, name) = (lan.events(), lan.local().name);
+    let stop = tasks.stop.clone();
+    tasks.spawn_vital(async move {
+        let lost = async {
+            loop {
+                match events.recv().await {
+                    Ok(PoolEvent::NameLost { rival }) => return Some(rival),
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return None,
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        };
+        match stop.run_until_cancelled(lost).await.flatten() {
+            Some(rival) => Err(anyhow::anyhow!(
+                "another agent at {rival} has the node name {name:?} too, and most members side with it; give each agent \
+                 a node_name of its own"
+            )),
+            None => Ok(()),
+        }
+    });
 }
 
 /// Keeps the directory of servers equal to what gossip knows.
@@ -288,22 +286,41 @@ fn start_interfaces(
 }
 
 /// `start_join` must work once; `retry_join` goes on until it does.
-async fn join_others(config: &Config, tasks: &Tasks, lan: &Pool, local: &Arc<LocalAgent>) -> Result<()> {
-    let resolver = Resolver::new(config.ports.serf_lan);
-    if !config.start_join.is_empty() {
-        let (contacted, failures) = join::join_once(lan, &resolver, &config.start_join).await;
-        anyhow::ensure!(contacted > 0, "failed to join any of {:?}: {}", config.start_join, failures.join("; "));
+async fn join_others(
+    config: &Config,
+    tasks: &Tasks,
+    lan: &Pool,
+    wan: Option<&Pool>,
+    local: &Arc<LocalAgent>,
+) -> Result<()> {
+    let (interval, tries_max) = (config.retry_interval, config.retry_max);
+    let retry = RetryJoin { entries: config.retry_join.clone(), interval, tries_max, any_member: true };
+    join_pool(tasks, lan, Resolver::new(config.ports.serf_lan), &config.start_join, retry, local).await?;
+    if let Some((wan, port)) = wan.zip(config.ports.serf_wan) {
+        let (interval, tries_max) = (config.retry_interval_wan, config.retry_max_wan);
+        let retry = RetryJoin { entries: config.retry_join_wan.clone(), interval, tries_max, any_member: false };
+        join_pool(tasks, wan, Resolver::new(port), &config.start_join_wan, retry, local).await?;
+    }
+    Ok(())
+}
+
+async fn join_pool(
+    tasks: &Tasks,
+    pool: &Pool,
+    resolver: Resolver,
+    once: &[String],
+    retry: RetryJoin,
+    local: &Arc<LocalAgent>,
+) -> Result<()> {
+    if !once.is_empty() {
+        let (contacted, failures) = join::join_once(pool, &resolver, once).await;
+        anyhow::ensure!(contacted > 0, "failed to join any of {once:?}: {}", failures.join("; "));
         local.sync_now();
     }
-    if !config.retry_join.is_empty() {
-        let settings = RetryJoin {
-            entries: config.retry_join.clone(),
-            interval: config.retry_interval,
-            tries_max: config.retry_max,
-        };
-        let (lan, local, stop) = (lan.clone(), local.clone(), tasks.stop.clone());
+    if !retry.entries.is_empty() {
+        let (pool, local, stop) = (pool.clone(), local.clone(), tasks.stop.clone());
         tasks.spawn_vital(async move {
-            let joined = stop.run_until_cancelled(join::retry_join(&lan, &resolver, &settings)).await;
+            let joined = stop.run_until_cancelled(join::retry_join(&pool, &resolver, &retry)).await;
             local.sync_now();
             joined.unwrap_or(Ok(()))
         });

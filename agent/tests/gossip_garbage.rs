@@ -1,7 +1,7 @@
 //! Garbage on the gossip port of a running pool: silence or a closed stream, no spin, and honest
 //! nodes still join at once.
 
-use agent::gossip::{Pool, PoolConfig, Timing};
+use agent::gossip::{Admission, Pool, PoolConfig, Timing};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::collections::BTreeMap;
@@ -21,7 +21,8 @@ async fn pool(name: &str) -> Pool {
         timing: Timing::local(),
         seed: 3,
         snapshot: None,
-        keyring: Vec::new(),
+        admission: Admission::Any,
+        encryption: None,
     };
     Pool::start(config).await.unwrap()
 }

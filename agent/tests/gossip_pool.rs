@@ -1,6 +1,6 @@
 //! Pools with real sockets on loopback: they find, lose and leave each other.
 
-use agent::gossip::{Pool, PoolConfig, PoolError, PoolEvent, Status, Timing};
+use agent::gossip::{Admission, Pool, PoolConfig, PoolError, PoolEvent, Status, Timing};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,8 @@ fn config(name: &str) -> PoolConfig {
         timing: Timing::local(),
         seed: 7,
         snapshot: None,
-        keyring: Vec::new(),
+        admission: Admission::Any,
+        encryption: None,
     }
 }
 

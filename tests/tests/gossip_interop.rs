@@ -2,7 +2,7 @@
 //! test starts its own processes on loopback and ends them by their process id. A test whose
 //! program is absent says so and passes; a program that is named and does not work fails it.
 
-use agent::gossip::{Pool, PoolConfig, PoolEvent, Status, Timing};
+use agent::gossip::{Admission, Pool, PoolConfig, PoolEvent, Status, Timing};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -87,7 +87,8 @@ async fn pool_at(name: &str, bind: SocketAddr, tags: &[(&str, &str)], timing: Ti
         timing,
         seed: 1,
         snapshot: None,
-        keyring: Vec::new(),
+        admission: Admission::Any,
+        encryption: None,
     };
     Pool::start(config).await.unwrap()
 }

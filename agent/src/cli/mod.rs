@@ -11,6 +11,7 @@ pub mod frame;
 mod info;
 mod input;
 mod keygen;
+mod keyring;
 mod kv;
 mod lock;
 mod maint;
@@ -38,6 +39,7 @@ static COMMANDS: &[Command] = &[
     event::COMMAND,
     info::COMMAND,
     keygen::COMMAND,
+    keyring::COMMAND,
     kv::COMMAND,
     kv::delete::COMMAND,
     kv::export::COMMAND,

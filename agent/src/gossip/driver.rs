@@ -108,7 +108,15 @@ async fn put_out(shared: &Arc<Shared>, udp: &UdpSocket, tasks: &mut JoinSet<()>,
                 shared.write(|inner, now| inner.core.on_reply(now, stream, reply));
             });
         }
-        Output::Event(_) | Output::Joined { .. } | Output::LeaveDone | Output::ForceLeaveDone { .. } => {
+        Output::StoreKeys { change } => {
+            let shared = shared.clone();
+            tasks.spawn(async move { shared.store_keys(change).await });
+        }
+        Output::Event(_)
+        | Output::Joined { .. }
+        | Output::Answered { .. }
+        | Output::LeaveDone
+        | Output::ForceLeaveDone { .. } => {
             unreachable!("settled before it reaches the outbox");
         }
     }

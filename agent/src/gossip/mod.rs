@@ -3,13 +3,17 @@
 //! remembers members across restarts. LAN and WAN are two pools.
 
 mod driver;
+pub mod keyring_file;
 mod known_peers;
 mod shared;
 mod streams;
 
 pub use ::gossip::{Coordinate, Member, PoolEvent, Status, Timing, UserEvent};
 
-use ::gossip::{CommandError, CoreConfig, GossipCore, Time};
+pub use ::gossip::{Admission, Answers, Question};
+
+use ::gossip::{CommandError, CoreConfig, Encryption, GossipCore, KeyError, Keyring, Time};
+use rand::Rng as _;
 use shared::Shared;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,8 +41,30 @@ pub struct PoolConfig {
     pub seed: u64,
     /// File that keeps the addresses of known members; after a restart the pool joins through them.
     pub snapshot: Option<PathBuf>,
-    /// Encryption keys, the first encrypts. Must be empty: encryption is not supported yet.
-    pub keyring: Vec<Vec<u8>>,
+    /// Who may be a member.
+    pub admission: Admission,
+    /// How the pool is encrypted, if it is.
+    pub encryption: Option<PoolEncryption>,
+}
+
+/// How a pool is encrypted.
+#[derive(Clone)]
+pub struct PoolEncryption {
+    /// The keys, the first encrypts.
+    pub keys: Vec<Vec<u8>>,
+    /// Refuse what is not encrypted.
+    pub verify_incoming: bool,
+    /// Encrypt what is sent.
+    pub verify_outgoing: bool,
+    /// Where changed keys are kept; `None` forgets them at the end.
+    pub file: Option<PathBuf>,
+}
+
+/// Keys are secrets: none is shown.
+impl std::fmt::Debug for PoolEncryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PoolEncryption({} keys, file {:?})", self.keys.len(), self.file)
+    }
 }
 
 /// Why a pool could not start or do what it was told.
@@ -57,9 +83,12 @@ pub enum PoolError {
     /// An address nobody can send to.
     #[error("cannot advertise {0} to other nodes: give an address of this machine (-advertise or -bind)")]
     Advertise(SocketAddr),
-    /// Encryption was asked for.
-    #[error("gossip encryption is not supported yet: remove `encrypt` from the configuration")]
-    Keyring,
+    /// A keyring that cannot encrypt.
+    #[error("the gossip keyring cannot be used: {0}")]
+    Keyring(#[from] KeyError),
+    /// The pool was shut down meanwhile.
+    #[error("the pool was shut down")]
+    Stopped,
     /// The command makes no sense now.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -84,9 +113,13 @@ impl Drop for Running {
 impl Pool {
     /// Binds the sockets and starts to gossip, alone until a join. Must be called in a runtime.
     pub async fn start(config: PoolConfig) -> Result<Pool, PoolError> {
-        if !config.keyring.is_empty() {
-            return Err(PoolError::Keyring);
-        }
+        let (encryption, keyring_file) = match config.encryption {
+            Some(PoolEncryption { keys, verify_incoming, verify_outgoing, file }) => {
+                let keyring = Keyring::new(&keys, rand::rng().random())?;
+                (Some(Encryption { keyring, verify_incoming, verify_outgoing }), file)
+            }
+            None => (None, None),
+        };
         let (tcp, udp, port) = bind(config.bind).await?;
         let mut advertise = config.advertise;
         if advertise.port() == 0 {
@@ -99,10 +132,16 @@ impl Pool {
             Some(path) => known_peers::read(path).await,
             None => Vec::new(),
         };
-        let core_config =
-            CoreConfig { name: config.name, advertise, tags: config.tags, timing: config.timing, seed: config.seed };
-        let core = GossipCore::new(&core_config, Time::ZERO)?;
-        let shared = Arc::new(Shared::new(core, config.bind.ip()));
+        let core_config = CoreConfig {
+            name: config.name,
+            advertise,
+            tags: config.tags,
+            timing: config.timing,
+            seed: config.seed,
+            admission: config.admission,
+        };
+        let core = GossipCore::new(&core_config, encryption, Time::ZERO)?;
+        let shared = Arc::new(Shared::new(core, config.bind.ip(), keyring_file));
         let task = tokio::spawn(driver::run(shared.clone(), tcp, udp, config.snapshot));
         let pool = Pool(Arc::new(Running { shared, task: tokio::sync::Mutex::new(Some(task)) }));
         let known: Vec<_> = known.into_iter().filter(|addr| *addr != advertise).collect();
@@ -191,6 +230,15 @@ impl Pool {
     #[expect(clippy::unused_async, reason = "the handle's commands look alike")]
     pub async fn user_event(&self, name: &str, payload: &[u8], coalesce: bool) -> Result<(), PoolError> {
         Ok(self.0.shared.write(|inner, now| inner.core.user_event(now, name, payload, coalesce))?)
+    }
+
+    /// Asks all members, this node included, and waits until all have answered or the time is over.
+    pub async fn ask(&self, question: Question) -> Result<Answers, PoolError> {
+        let wait = self.0.shared.ask(question)?;
+        tokio::select! {
+            answers = wait => answers.map_err(|_| PoolError::Stopped),
+            () = self.0.shared.stop.cancelled() => Err(PoolError::Stopped),
+        }
     }
 
     /// 0 is well; higher when this node misses answers, which makes it slower to accuse others.

@@ -1,10 +1,15 @@
 //! What the tasks and handles of one pool share: the protocol core behind a lock that is held for
 //! one step at a time and never across a wait, and the published snapshot.
 
+use super::keyring_file;
 use arc_swap::ArcSwap;
-use gossip::{GossipCore, Member, Output, PoolEvent, StreamId, Time, WireError};
+use gossip::{
+    Answers, CommandError, GossipCore, KeyChange, Member, Output, PoolEvent, QueryId, Question, StreamId, Time,
+    WireError,
+};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::Instant;
@@ -23,6 +28,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// Source of outgoing streams, so that peers and firewalls see the pool's address.
     pub(super) bind_ip: IpAddr,
+    /// Where changed keys are kept; written by one task at a time.
+    keyring_file: tokio::sync::Mutex<Option<PathBuf>>,
     origin: Instant,
 }
 
@@ -32,14 +39,22 @@ pub(super) struct Inner {
     /// What the driver has to put on the network.
     outbox: Vec<Output>,
     joins: HashMap<StreamId, oneshot::Sender<Result<(), String>>>,
+    questions: HashMap<QueryId, oneshot::Sender<Answers>>,
     pub(super) leaves: Vec<oneshot::Sender<()>>,
     pub(super) forced: Vec<(String, oneshot::Sender<()>)>,
 }
 
 impl Shared {
-    pub(super) fn new(mut core: GossipCore, bind_ip: IpAddr) -> Shared {
+    pub(super) fn new(mut core: GossipCore, bind_ip: IpAddr, keyring_file: Option<PathBuf>) -> Shared {
         let members = ArcSwap::new(core.members());
-        let inner = Inner { core, outbox: Vec::new(), joins: HashMap::new(), leaves: Vec::new(), forced: Vec::new() };
+        let inner = Inner {
+            core,
+            outbox: Vec::new(),
+            joins: HashMap::new(),
+            questions: HashMap::new(),
+            leaves: Vec::new(),
+            forced: Vec::new(),
+        };
         Shared {
             inner: Mutex::new(inner),
             members,
@@ -47,6 +62,7 @@ impl Shared {
             wake: Notify::new(),
             stop: CancellationToken::new(),
             bind_ip,
+            keyring_file: tokio::sync::Mutex::new(keyring_file),
             origin: Instant::now(),
         }
     }
@@ -99,7 +115,14 @@ impl Shared {
                     }
                 }
                 Output::ForceLeaveDone { node } => inner.forced.retain(|(name, _)| *name != node),
-                Output::Datagram { .. } | Output::Connect { .. } => inner.outbox.push(output),
+                Output::Answered { query, answers } => {
+                    if let Some(waiter) = inner.questions.remove(&query) {
+                        let _ = waiter.send(answers);
+                    }
+                }
+                Output::Datagram { .. } | Output::Connect { .. } | Output::StoreKeys { .. } => {
+                    inner.outbox.push(output);
+                }
             }
         }
     }
@@ -111,6 +134,38 @@ impl Shared {
             inner.joins.insert(stream, done);
         });
         wait
+    }
+
+    pub(super) fn ask(&self, question: Question) -> Result<oneshot::Receiver<Answers>, CommandError> {
+        let (done, wait) = oneshot::channel();
+        self.write(|inner, now| {
+            let query = inner.core.ask(now, question)?;
+            inner.questions.insert(query, done);
+            Ok(wait)
+        })
+    }
+
+    /// Writes the keys to their file, if they have one, and tells the core how that went.
+    pub(super) async fn store_keys(&self, change: KeyChange) {
+        let file = self.keyring_file.lock().await;
+        let result = match file.clone() {
+            Some(path) => {
+                // The newest keys, whatever other changes came in between.
+                let keys = self.read(GossipCore::keys);
+                let written = tokio::task::spawn_blocking(move || keyring_file::write(&path, &keys)).await;
+                match written {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            None => Ok(()),
+        };
+        drop(file);
+        if let Err(error) = &result {
+            tracing::error!(%error, "the changed gossip keys are not stored");
+        }
+        self.write(|inner, now| inner.core.keys_stored(now, change, result));
     }
 
     /// Runs timers, and gives what has to be sent and when to come back.

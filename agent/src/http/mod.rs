@@ -14,6 +14,7 @@ pub mod extract;
 mod gzip;
 mod health;
 mod json;
+mod keyring;
 mod kv;
 pub mod limits;
 mod listener;

@@ -17,7 +17,8 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, event, gzip, health, kv, operator, session, snapshot, status, txn};
+use super::{HttpState, agent, catalog, event, gzip, health, keyring, kv, operator, session, snapshot, status, txn};
+use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
@@ -51,6 +52,10 @@ pub enum Endpoint {
     StatusPeers,
     EventFire,
     EventList,
+    KeyringList,
+    KeyringInstall,
+    KeyringUse,
+    KeyringRemove,
     OperatorRaftConfiguration,
     OperatorRaftPeer,
     OperatorRaftTransfer,
@@ -157,6 +162,15 @@ static FAMILIES: &[(&str, &[Route])] = &[
     (
         "operator",
         &[
+            row(
+                "/v1/operator/keyring",
+                &[
+                    (Method::GET, Endpoint::KeyringList),
+                    (Method::POST, Endpoint::KeyringInstall),
+                    (Method::PUT, Endpoint::KeyringUse),
+                    (Method::DELETE, Endpoint::KeyringRemove),
+                ],
+            ),
             row("/v1/operator/raft/configuration", &[(Method::GET, Endpoint::OperatorRaftConfiguration)]),
             row("/v1/operator/raft/peer", &[(Method::DELETE, Endpoint::OperatorRaftPeer)]),
             row("/v1/operator/raft/transfer-leader", &[(Method::POST, Endpoint::OperatorRaftTransfer)]),
@@ -229,6 +243,10 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::StatusPeers => status::peers(call).await,
         Endpoint::EventFire => event::fire(call).await,
         Endpoint::EventList => event::list(call).await,
+        Endpoint::KeyringList => keyring::list(call).await,
+        Endpoint::KeyringInstall => keyring::change(call, KeyOperation::Install).await,
+        Endpoint::KeyringUse => keyring::change(call, KeyOperation::Use).await,
+        Endpoint::KeyringRemove => keyring::change(call, KeyOperation::Remove).await,
         Endpoint::OperatorRaftConfiguration => operator::raft_configuration(call).await,
         Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
         Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,

@@ -50,6 +50,8 @@ pub enum Method {
     Get,
     /// Write.
     Put,
+    /// Add.
+    Post,
     /// Remove.
     Delete,
 }
@@ -59,6 +61,7 @@ impl Method {
         match self {
             Self::Get => http::Method::GET,
             Self::Put => http::Method::PUT,
+            Self::Post => http::Method::POST,
             Self::Delete => http::Method::DELETE,
         }
     }
@@ -67,6 +70,7 @@ impl Method {
         match self {
             Self::Get => "Get",
             Self::Put => "Put",
+            Self::Post => "Post",
             Self::Delete => "Delete",
         }
     }

@@ -122,6 +122,8 @@ pub struct Config {
     pub raft_snapshot_interval: Duration,
     /// Log entries kept behind a snapshot.
     pub raft_trailing_logs: u64,
+    /// Encryption of gossip.
+    pub gossip_encryption: GossipEncryption,
     /// Timing of LAN gossip.
     pub gossip_lan: GossipTiming,
     /// Timing of WAN gossip.
@@ -254,6 +256,31 @@ pub struct Performance {
     pub leave_drain_time: Duration,
     /// How long a request waits for a leader.
     pub rpc_hold_timeout: Duration,
+}
+
+/// Encryption of gossip.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GossipEncryption {
+    /// The first key; `None` without encryption, unless there is a keyring file.
+    pub key: Option<Vec<u8>>,
+    /// Refuse what is not encrypted.
+    pub verify_incoming: bool,
+    /// Encrypt what is sent.
+    pub verify_outgoing: bool,
+    /// Keep no keys in the data directory.
+    pub disable_keyring_file: bool,
+}
+
+/// The key is a secret and is not shown.
+impl std::fmt::Debug for GossipEncryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GossipEncryption")
+            .field("key", &self.key.as_ref().map(|_| "hidden"))
+            .field("verify_incoming", &self.verify_incoming)
+            .field("verify_outgoing", &self.verify_outgoing)
+            .field("disable_keyring_file", &self.disable_keyring_file)
+            .finish()
+    }
 }
 
 /// Timing of one gossip pool.

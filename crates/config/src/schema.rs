@@ -121,5 +121,6 @@ pub(crate) fn is_section(path: &str) -> bool {
 /// Settings of dev mode, laid over the defaults.
 pub(crate) const DEV_OVERLAY: &str = r#"{
     "server": true, "bootstrap": true, "log_level": "debug",
-    "gossip_lan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}
+    "gossip_lan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3},
+    "gossip_wan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}
 }"#;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::{
-    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa, Telemetry, Tls,
-    UnixSockets,
+    Addresses, Config, Dns, GossipEncryption, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa,
+    Telemetry, Tls, UnixSockets,
 };
 use crate::host::Host;
 use crate::load::Values;
@@ -111,6 +111,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         raft_snapshot_threshold: reader.count("raft_snapshot_threshold", 1),
         raft_snapshot_interval: reader.duration("raft_snapshot_interval"),
         raft_trailing_logs: reader.count("raft_trailing_logs", 1),
+        gossip_encryption: gossip_encryption(reader),
         gossip_lan: gossip(reader, &LAN_KEYS),
         gossip_wan: gossip(reader, &WAN_KEYS),
         reconnect_timeout: reader.duration("reconnect_timeout"),
@@ -365,6 +366,22 @@ const WAN_KEYS: [&str; 6] = [
     "gossip_wan.suspicion_mult",
     "gossip_wan.retransmit_mult",
 ];
+
+fn gossip_encryption(reader: &mut Reader<'_>) -> GossipEncryption {
+    let key = reader.some_text("encrypt").and_then(|text| {
+        let key = model::decode_base64(&text).and_then(|key| match key.len() {
+            16 | 24 | 32 => Ok(key),
+            _ => Err("key size must be 16, 24 or 32 bytes".to_owned()),
+        });
+        key.map_err(|cause| reader.refuse("encrypt", &format!("encrypt has invalid key: {cause}"))).ok()
+    });
+    GossipEncryption {
+        key,
+        verify_incoming: reader.flag("encrypt_verify_incoming"),
+        verify_outgoing: reader.flag("encrypt_verify_outgoing"),
+        disable_keyring_file: reader.flag("disable_keyring_file"),
+    }
+}
 
 fn gossip(reader: &mut Reader<'_>, keys: &[&'static str; 6]) -> GossipTiming {
     let [interval, nodes, probe_interval, probe_timeout, suspicion, retransmit] = *keys;

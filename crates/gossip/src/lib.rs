@@ -10,6 +10,7 @@ mod coordinate;
 mod core;
 mod event_buffer;
 mod intents;
+mod keyring;
 mod lamport;
 pub mod limits;
 mod member;
@@ -19,7 +20,11 @@ mod timing;
 pub mod wire;
 
 pub use crate::coordinate::Coordinate;
-pub use crate::core::{CommandError, CoreConfig, GossipCore, Output, StreamId};
+pub use crate::core::{
+    Admission, Answers, CommandError, CoreConfig, Encryption, GossipCore, KeyChange, Output, QueryId, Question,
+    StreamId,
+};
+pub use keyring::{KeyError, Keyring};
 pub use member::{Member, PoolEvent, Status};
 pub use time::Time;
 pub use timing::Timing;

@@ -36,6 +36,20 @@ pub const EVENT_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 pub const USER_EVENT_BYTES_MAX: usize = 512;
 /// Bytes of name and payload in a user event we accept from a peer.
 pub const PEER_EVENT_BYTES_MAX: usize = 9 * 1024;
+/// Keys of a keyring. Each is tried on each packet.
+pub const KEYS_MAX: usize = 32;
+/// Changes of keys that wait to be stored.
+pub const KEY_CHANGES_MAX: usize = 16;
+/// Queries that this node asks at the same time.
+pub const QUERIES_MAX: usize = 64;
+/// Bytes of a query we send.
+pub const QUERY_BYTES_MAX: usize = 1024;
+/// Members that are told of a query directly, because they have not acknowledged it.
+pub const QUERY_REMINDERS_MAX: usize = 256;
+/// Bytes of an answer to a query that we send.
+pub const QUERY_RESPONSE_BYTES_MAX: usize = 1024;
+/// Nodes whose answers to one query are kept.
+pub const QUERY_ANSWERS_MAX: usize = MEMBERS_MAX;
 /// Indirect pings we run for others at the same time.
 pub const RELAYS_MAX: usize = 1024;
 /// Streams opened by the core and not yet finished.

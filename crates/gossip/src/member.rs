@@ -68,6 +68,11 @@ pub enum PoolEvent {
         /// Where the claim comes from.
         claimed: SocketAddr,
     },
+    /// Another node has the name of this one, and most members side with it: this node should go.
+    NameLost {
+        /// Where the other node is.
+        rival: SocketAddr,
+    },
     /// A user event, each once.
     UserEvent(UserEvent),
 }

@@ -6,7 +6,7 @@ use gossip::wire::packet::{decode_packet, deflate};
 use gossip::wire::serf::SerfMessage;
 use gossip::wire::stream::FrameReader;
 use gossip::wire::tags::decode_tags;
-use gossip::{CoreConfig, GossipCore, Output, Time, Timing, WireError};
+use gossip::{Admission, CoreConfig, GossipCore, Output, Time, Timing, WireError};
 use proptest::prelude::*;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -39,8 +39,9 @@ fn core() -> GossipCore {
         tags: BTreeMap::from([("id".to_owned(), "mine".to_owned())]),
         timing: Timing::lan(),
         seed: 5,
+        admission: Admission::Any,
     };
-    GossipCore::new(&config, Time::ZERO).unwrap()
+    GossipCore::new(&config, None, Time::ZERO).unwrap()
 }
 
 fn mutate(rng: &mut SmallRng, all: &[Vec<u8>]) -> Vec<u8> {
@@ -104,7 +105,9 @@ fn a_hundred_thousand_mutated_datagrams_leave_a_working_node() {
             tags: BTreeMap::new(),
             timing: Timing::lan(),
             seed: 6,
+            admission: Admission::Any,
         },
+        None,
         now,
     )
     .unwrap();
@@ -188,7 +191,7 @@ fn every_prefix_of_a_stream_waits_and_every_first_byte_is_waited_for_or_refused(
     }
     let waits = |byte: &u8| FrameReader::new().push(&[*byte]) == Ok(None);
     let waiting: Vec<u8> = (0..=255).filter(waits).collect();
-    assert_eq!(waiting, [0, 2, 6, 8, 9, 13]);
+    assert_eq!(waiting, [0, 2, 6, 8, 9, 10, 13]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! same names, with bytes as bytes. Every struct fills missing fields with defaults, so that fields may be added.
 //! It knows no store, no network and no clock.
 
+mod base64;
 mod check;
 mod coordinate;
 mod duration;
@@ -21,6 +22,7 @@ mod session;
 mod txn;
 mod views;
 
+pub use base64::{decode_base64, encode_base64};
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};

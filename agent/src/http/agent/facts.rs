@@ -26,6 +26,8 @@ pub struct AgentFacts {
     pub events: Arc<Events>,
     /// Turns addresses to join into sockets.
     pub resolver: Resolver,
+    /// The same for the WAN pool, which has another default port.
+    pub wan_resolver: Resolver,
     /// Leave and reload.
     pub orders: Orders,
     /// The `Config` of `/v1/agent/self`.

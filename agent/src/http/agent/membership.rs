@@ -129,7 +129,9 @@ pub async fn join(call: &Call<'_>) -> Answer {
         let why = multi_error(&["Failed to resolve : lookup : no such host"]);
         return Err(Failure::internal(why));
     }
-    let (contacted, failures) = joining::join_once(pool, &call.state.agent.resolver, &[address]).await;
+    let facts = &call.state.agent;
+    let resolver = if is_wan(call) { &facts.wan_resolver } else { &facts.resolver };
+    let (contacted, failures) = joining::join_once(pool, resolver, &[address]).await;
     if contacted == 0 {
         return Err(Failure::internal(multi_error(&failures)));
     }

@@ -12,7 +12,7 @@ use model::{Node, TextMap};
 use super::{AgentFacts, Identity, StatGroups};
 use crate::backend::Backend;
 use crate::events::Events;
-use crate::gossip::{Pool, PoolConfig};
+use crate::gossip::{Admission, Pool, PoolConfig};
 use crate::http::routes::answer;
 use crate::http::{HttpState, Limits};
 use crate::join::Resolver;
@@ -48,7 +48,8 @@ async fn agent() -> Agent {
         timing: gossip::Timing::lan(),
         seed: 1,
         snapshot: None,
-        keyring: Vec::new(),
+        admission: Admission::Any,
+        encryption: None,
     };
     let lan = Pool::start(pool).await.expect("loopback can be bound");
     let (orders, queue) = Orders::channel();
@@ -66,6 +67,7 @@ async fn agent() -> Agent {
         resolver: Resolver::new(lan.local().addr.port()),
         lan,
         wan: None,
+        wan_resolver: Resolver::new(8302),
         orders,
         identity,
         debug_config: serde_json::json!({}),

@@ -5,8 +5,6 @@ use super::Kind::{Any, Bool, Duration, Int, Text, TextList, TextMap};
 use super::{Kind, Setting, Support};
 
 const ACL: &str = "access control lists are not available yet; leave acl.enabled false and guard the ports";
-const ENCRYPT: &str =
-    "gossip encryption is not available yet; remove it, or keep the gossip ports in a trusted network";
 const TLS: &str = "TLS between agents is not available yet; remove it, or keep the ports in a trusted network (HTTPS has verify_incoming_https)";
 const CONNECT: &str = "Connect is not available yet";
 const AUTOPILOT: &str = "it cannot be changed yet; remove it";
@@ -34,10 +32,6 @@ const fn no_effect(key: &'static str, kind: Kind, why: &'static str) -> Setting 
 /// The rows.
 pub(super) static FOREIGN: &[Setting] = &[
     // Encryption and access.
-    not_yet("encrypt", Text, "\"\"", ENCRYPT).flag("encrypt"),
-    moot("encrypt_verify_incoming", Bool, "Matters only with gossip encryption."),
-    moot("encrypt_verify_outgoing", Bool, "Matters only with gossip encryption."),
-    moot("disable_keyring_file", Bool, "Matters only with gossip encryption.").flag("disable-keyring-file"),
     not_yet("acl.enabled", Bool, "false", ACL),
     not_yet("acl.default_policy", Text, "\"allow\"", ACL),
     moot("acl.down_policy", Text, "Matters only with acl.enabled."),

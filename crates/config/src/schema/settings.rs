@@ -11,7 +11,6 @@ const GRPC: &str = "the gRPC interface for proxies is not available yet; leave i
 
 // What is declared and checked here, but that nothing reads yet. Whoever makes one work takes its mark away.
 const WAN: &str = "other datacenters are not available yet; remove it";
-const WAN_POOL: &str = "there is no WAN pool yet";
 const QUERY_TIME: &str = "the times of blocking queries cannot be changed yet; remove it";
 const COORDINATES: &str = "coordinates are always computed";
 const NODE_ID: &str = "node ids are always random; remove it";
@@ -89,26 +88,18 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("ports.serf_wan", Int, "8302", "Port of WAN gossip; -1 turns it off.").flag("serf-wan-port"),
     row("ports.server", Int, "8300", "Port of RPC between agents.").flag("server-port"),
     row("serf_lan", Text, "\"\"", "Address for LAN gossip; the bind address by default.").flag("serf-lan-bind"),
-    row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.")
-        .flag("serf-wan-bind")
-        .support(Support::NoEffect(WAN_POOL)),
+    row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.").flag("serf-wan-bind"),
     row("translate_wan_addrs", Bool, "false", "Answer WAN addresses to other datacenters.")
         .support(Support::NotYet(WAN)),
     // Joining and leaving.
     row("retry_join", TextList, "[]", "Address of an agent to join, tried until one answers.").flag("retry-join"),
-    row("retry_join_wan", TextList, "[]", "The same for the WAN pool.")
-        .flag("retry-join-wan")
-        .support(Support::NotYet(WAN)),
+    row("retry_join_wan", TextList, "[]", "The same for the WAN pool.").flag("retry-join-wan"),
     row("start_join", TextList, "[]", "Address of an agent to join once at the start.").flag("join"),
-    row("start_join_wan", TextList, "[]", "The same for the WAN pool.").flag("join-wan").support(Support::NotYet(WAN)),
+    row("start_join_wan", TextList, "[]", "The same for the WAN pool.").flag("join-wan"),
     row("retry_interval", Duration, "\"30s\"", "Time between tries to join.").flag("retry-interval"),
-    row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.")
-        .flag("retry-interval-wan")
-        .support(Support::NoEffect(WAN_POOL)),
+    row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.").flag("retry-interval-wan"),
     row("retry_max", Int, "0", "Tries to join before giving up; 0 means never.").flag("retry-max"),
-    row("retry_max_wan", Int, "0", "The same for the WAN pool.")
-        .flag("retry-max-wan")
-        .support(Support::NoEffect(WAN_POOL)),
+    row("retry_max_wan", Int, "0", "The same for the WAN pool.").flag("retry-max-wan"),
     row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.")
         .flag("rejoin")
         .support(Support::NoEffect(REJOIN)),
@@ -195,25 +186,25 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
     row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
     // Gossip.
+    row("encrypt", Text, "\"\"", "Key that gossip is encrypted with: 16, 24 or 32 bytes in base64.").flag("encrypt"),
+    row("encrypt_verify_incoming", Bool, "true", "Refuse gossip that is not encrypted, once there is a key."),
+    row("encrypt_verify_outgoing", Bool, "true", "Encrypt the gossip that is sent, once there is a key."),
+    row("disable_keyring_file", Bool, "false", "Keep no gossip keys in the data directory.")
+        .flag("disable-keyring-file"),
     row("gossip_lan.gossip_interval", Duration, "\"200ms\"", "Time between rounds of gossip."),
     row("gossip_lan.gossip_nodes", Int, "3", "Random members told in a round."),
     row("gossip_lan.probe_interval", Duration, "\"1s\"", "Time between probes."),
     row("gossip_lan.probe_timeout", Duration, "\"500ms\"", "How long a probe waits for its answer."),
     row("gossip_lan.suspicion_mult", Int, "4", "Factor on the time that a suspect has to speak up."),
     row("gossip_lan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
-    row("gossip_wan.gossip_interval", Duration, "\"500ms\"", "Time between rounds of gossip.")
-        .support(Support::NoEffect(WAN_POOL)),
-    row("gossip_wan.gossip_nodes", Int, "3", "Random members told in a round.").support(Support::NoEffect(WAN_POOL)),
-    row("gossip_wan.probe_interval", Duration, "\"5s\"", "Time between probes.").support(Support::NoEffect(WAN_POOL)),
-    row("gossip_wan.probe_timeout", Duration, "\"3s\"", "How long a probe waits for its answer.")
-        .support(Support::NoEffect(WAN_POOL)),
-    row("gossip_wan.suspicion_mult", Int, "6", "Factor on the time that a suspect has to speak up.")
-        .support(Support::NoEffect(WAN_POOL)),
-    row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on.")
-        .support(Support::NoEffect(WAN_POOL)),
+    row("gossip_wan.gossip_interval", Duration, "\"500ms\"", "Time between rounds of gossip."),
+    row("gossip_wan.gossip_nodes", Int, "3", "Random members told in a round."),
+    row("gossip_wan.probe_interval", Duration, "\"5s\"", "Time between probes."),
+    row("gossip_wan.probe_timeout", Duration, "\"3s\"", "How long a probe waits for its answer."),
+    row("gossip_wan.suspicion_mult", Int, "6", "Factor on the time that a suspect has to speak up."),
+    row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
     row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
-    row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool.")
-        .support(Support::NoEffect(WAN_POOL)),
+    row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
     row("disable_coordinates", Bool, "false", "Compute no network coordinates.")
         .support(Support::NoEffect(COORDINATES)),
     // Clients.

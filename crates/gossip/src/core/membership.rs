@@ -1,7 +1,7 @@
 //! Births, suspicions and obituaries: who is in the cluster, by incarnation.
 
 use super::peer::{Peer, Swim, same_id};
-use super::{GossipCore, Life, Output, Timer};
+use super::{GossipCore, Life, Timer};
 use crate::limits::{INCARNATION_JUMP_MAX, MEMBERS_MAX, REJOIN_NOTICES_MAX};
 use crate::member::PoolEvent;
 use crate::suspicion::Suspicion;
@@ -27,7 +27,7 @@ impl GossipCore {
         let Ok(tags) = decode_tags(&alive.meta) else { return };
         if *alive.node == *self.name {
             self.on_alive_self(alive, &tags);
-        } else if self.accepts(alive, &tags) {
+        } else if self.admits(alive, &tags) && self.accepts(alive, &tags) {
             self.accept(alive, tags);
         }
     }
@@ -115,6 +115,7 @@ impl GossipCore {
             self.rejoin_from(alive);
         } else {
             self.tell_conflict(&alive.node, alive.addr);
+            self.call_vote(alive.addr);
         }
     }
 
@@ -137,7 +138,7 @@ impl GossipCore {
             .take(REJOIN_NOTICES_MAX)
             .collect();
         for to in peers {
-            self.out.push(Output::Datagram { to, bytes: notice.clone() });
+            self.put_datagram(to, notice.clone());
         }
         let name = self.name.clone();
         self.broadcast_swim(&name, notice);

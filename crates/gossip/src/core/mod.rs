@@ -1,6 +1,11 @@
 //! One node of one pool as a state machine. This file holds its state and its doors; what happens
 //! behind them is in the files beside it, one duty each.
 
+mod admission;
+mod ask;
+mod conflict;
+mod encryption;
+mod keys;
 mod leave;
 mod membership;
 mod peer;
@@ -10,20 +15,26 @@ mod serf;
 mod spread;
 mod streams;
 
+pub use admission::Admission;
+pub use ask::{Answers, QueryId, Question};
+pub use encryption::Encryption;
+pub use keys::KeyChange;
+
 use crate::awareness::Awareness;
 use crate::broadcast::{BroadcastId, BroadcastQueue};
 use crate::coordinate::{Coordinate, Position};
 use crate::event_buffer::{EventBuffer, QueryBuffer};
 use crate::intents::RecentIntents;
 use crate::lamport::LamportClock;
-use crate::limits::{META_BYTES_MAX, USER_EVENT_BYTES_MAX};
+use crate::limits::{META_BYTES_MAX, QUERIES_MAX, QUERY_BYTES_MAX, USER_EVENT_BYTES_MAX};
 use crate::member::{Member, PoolEvent, Status};
 use crate::time::Time;
 use crate::timing::Timing;
-use crate::wire::serf::{SerfMessage, UserEvent};
+use crate::wire::serf::{Query, SerfMessage, UserEvent};
 use crate::wire::swim::Message;
 use crate::wire::tags::encode_tags;
 use crate::wire::{WireError, packet};
+use ask::Asked;
 use peer::{Peer, Swim};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -43,8 +54,10 @@ pub struct CoreConfig {
     pub tags: BTreeMap<String, String>,
     /// Periods and multipliers.
     pub timing: Timing,
-    /// Of all randomness.
+    /// Of all randomness but that of encryption.
     pub seed: u64,
+    /// Who may be a member.
+    pub admission: Admission,
 }
 
 /// Names a stream the core asked for.
@@ -83,6 +96,18 @@ pub enum Output {
     },
     /// The leave is spread as far as it will be; the sockets may be closed.
     LeaveDone,
+    /// A query that [`GossipCore::ask`] asked is over.
+    Answered {
+        /// What `ask` returned.
+        query: QueryId,
+        /// What came of it.
+        answers: Answers,
+    },
+    /// Keep what [`GossipCore::keys`] gives for the next start, then call [`GossipCore::keys_stored`].
+    StoreKeys {
+        /// To be given back.
+        change: KeyChange,
+    },
     /// The force-leave of this node has been passed on.
     ForceLeaveDone {
         /// The node forced out.
@@ -105,6 +130,12 @@ pub enum CommandError {
     /// A user event as it would travel.
     #[error("encoded user event exceeds configured limit of {USER_EVENT_BYTES_MAX} bytes after encoding")]
     EncodedEventTooLong,
+    /// A query as it would travel.
+    #[error("query exceeds limit of {QUERY_BYTES_MAX} bytes")]
+    QueryTooLong,
+    /// Answers to earlier queries are still awaited.
+    #[error("{QUERIES_MAX} queries wait for answers already; try again")]
+    TooManyQueries,
     /// No member of this name.
     #[error("no node named {0:?} is a member of this pool")]
     UnknownNode(String),
@@ -140,6 +171,8 @@ enum Timer {
     ProbeEnd(u32),
     Relay(u32),
     Suspicion(Arc<str>),
+    QueryAgain(QueryId),
+    QueryEnd(QueryId),
     Waits,
 }
 
@@ -178,6 +211,17 @@ pub struct GossipCore {
     intents: RecentIntents,
     events: EventBuffer,
     queries: QueryBuffer,
+    asked: BTreeMap<QueryId, Asked>,
+    next_query: u64,
+    /// The vote on this node's name, and who else wants it.
+    vote: Option<QueryId>,
+    voted_at: Option<Time>,
+    rival: Option<SocketAddr>,
+    admission: Admission,
+    encryption: Option<Encryption>,
+    key_changes: BTreeMap<KeyChange, Query>,
+    next_key_change: u64,
+    complained: Option<Time>,
     probe: Option<probe::Probe>,
     relays: BTreeMap<u32, probe::Relay>,
     streams: BTreeMap<StreamId, streams::Purpose>,
@@ -192,8 +236,8 @@ pub struct GossipCore {
 }
 
 impl GossipCore {
-    /// A node that knows only itself. Fails when the tags are too long.
-    pub fn new(config: &CoreConfig, now: Time) -> Result<GossipCore, CommandError> {
+    /// A node that knows only itself, in a pool that is encrypted or not. Fails when the tags are too long.
+    pub fn new(config: &CoreConfig, encryption: Option<Encryption>, now: Time) -> Result<GossipCore, CommandError> {
         let name: Arc<str> = config.name.as_str().into();
         let meta = checked_meta(&config.tags)?;
         let mut me = Peer::new(name.clone(), config.advertise, now);
@@ -219,6 +263,16 @@ impl GossipCore {
             intents: RecentIntents::default(),
             events: EventBuffer::default(),
             queries: QueryBuffer::default(),
+            asked: BTreeMap::new(),
+            next_query: 0,
+            vote: None,
+            voted_at: None,
+            rival: None,
+            admission: config.admission.clone(),
+            encryption,
+            key_changes: BTreeMap::new(),
+            next_key_change: 0,
+            complained: None,
             probe: None,
             relays: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -254,7 +308,8 @@ impl GossipCore {
     /// readable parts have been handled.
     pub fn on_datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Result<(), WireError> {
         self.now = now;
-        let (messages, error) = packet::decode_packet(bytes);
+        let plain = self.open_datagram(bytes).inspect_err(|error| self.complain(error))?;
+        let (messages, error) = packet::decode_packet(&plain);
         for message in messages {
             self.on_message(from, message);
         }
@@ -294,6 +349,8 @@ impl GossipCore {
                 Timer::ProbeEnd(seq) => self.probe_failed(seq),
                 Timer::Relay(seq) => self.relay_silent(seq),
                 Timer::Suspicion(name) => self.suspicion_expired(&name),
+                Timer::QueryAgain(id) => self.ask_again(id),
+                Timer::QueryEnd(id) => self.query_expired(id),
                 Timer::Waits => self.check_waits(),
             }
         }
@@ -352,7 +409,7 @@ impl GossipCore {
             ("intent_queue", self.queues.intents.len().to_string()),
             ("event_queue", self.queues.events.len().to_string()),
             ("query_queue", self.queues.queries.len().to_string()),
-            ("encrypted", "false".to_owned()),
+            ("encrypted", self.encryption.is_some().to_string()),
             ("coordinate_resets", self.position.resets.to_string()),
         ]
         .map(|(key, value)| (key.to_owned(), value))

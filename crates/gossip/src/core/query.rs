@@ -1,4 +1,5 @@
-//! Serf queries. This node asks none; it passes them on and answers those meant for Serf itself.
+//! Serf queries of others: passed on, and answered when they are meant for Serf itself. What this node asks is in
+//! `ask.rs`.
 
 use super::GossipCore;
 use crate::wire::msgpack::Reader;
@@ -20,6 +21,11 @@ impl GossipCore {
             self.queues.queries.push(None, bytes);
             self.arm_gossip();
         }
+        self.reply_to(query);
+    }
+
+    /// Answers a query if this node is meant.
+    pub(super) fn reply_to(&mut self, query: &Query) {
         // Answers go to members only: nobody may aim us at strangers.
         let asker_known = self.peers.values().any(|peer| peer.addr == query.addr);
         if !asker_known || !query.filters.iter().all(|filter| self.passes(filter)) {
@@ -28,35 +34,31 @@ impl GossipCore {
         if query.wants_ack() {
             self.answer(query, 1, Vec::new());
         }
-        if let Some(payload) = self.internal_answer(query) {
-            self.answer(query, 0, payload);
-        }
-    }
-
-    fn internal_answer(&self, query: &Query) -> Option<Vec<u8>> {
-        match query.name.strip_prefix("_serf_")? {
-            "conflict" => {
-                let name = std::str::from_utf8(&query.payload).ok()?;
-                let peer = self.peers.get(name).filter(|peer| peer.name != self.name)?;
-                Some(SerfMessage::ConflictResponse { name: name.to_owned(), addr: peer.addr }.encode())
-            }
-            "install-key" | "use-key" | "remove-key" | "list-keys" => Some(
-                SerfMessage::KeyResponse {
-                    result: false,
-                    message: "this node gossips without encryption, it has no keyring".to_owned(),
-                    keys: Vec::new(),
-                    primary: String::new(),
+        match query.name.strip_prefix("_serf_") {
+            Some("conflict") => {
+                if let Some(payload) = self.place_of(&query.payload) {
+                    self.answer(query, 0, payload);
                 }
-                .encode(),
-            ),
-            _ => None,
+            }
+            Some(verb @ ("install-key" | "use-key" | "remove-key" | "list-keys")) => self.on_key_query(verb, query),
+            Some(_) | None => {}
         }
     }
 
-    fn answer(&mut self, query: &Query, flags: u32, payload: Vec<u8>) {
+    /// Where this node sees another one.
+    fn place_of(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let name = std::str::from_utf8(name).ok()?;
+        let peer = self.peers.get(name).filter(|peer| peer.name != self.name)?;
+        Some(SerfMessage::ConflictResponse { name: name.to_owned(), addr: peer.addr }.encode())
+    }
+
+    pub(super) fn answer(&mut self, query: &Query, flags: u32, payload: Vec<u8>) {
         let from = self.name.to_string();
-        let response =
-            SerfMessage::QueryResponse(QueryResponse { ltime: query.ltime, id: query.id, from, flags, payload });
+        let response = QueryResponse { ltime: query.ltime, id: query.id, from, flags, payload };
+        if query.addr == self.me().addr {
+            return self.on_query_response(response);
+        }
+        let response = SerfMessage::QueryResponse(response);
         self.send_serf(query.addr, &response);
         let (me, asker) = (self.name.clone(), query.addr);
         let count = usize::from(query.relay_factor.min(RELAY_FACTOR_MAX));

@@ -16,7 +16,8 @@ impl GossipCore {
             Ok(SerfMessage::UserEvent(event)) => self.on_user_event(event),
             Ok(SerfMessage::Query(query)) => self.on_query(&query),
             Ok(SerfMessage::Relay { to, message, .. }) => self.on_relay(to, &message),
-            // Answers to queries, which this node does not ask, and states outside push/pull.
+            Ok(SerfMessage::QueryResponse(response)) => self.on_query_response(response),
+            // States outside push/pull, and what belongs into queries and their answers.
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "unreadable Serf message"),
         }

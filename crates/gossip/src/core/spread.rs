@@ -1,8 +1,7 @@
 //! How news travels: queued, then piggybacked on pings and acks, and gossiped in between.
 
 use super::peer::{Peer, Swim};
-use super::{GossipCore, Output, Timer};
-use crate::limits::DATAGRAM_BYTES_MAX;
+use super::{GossipCore, Timer};
 use crate::wire::packet::{COMPOUND_OVERHEAD, PART_OVERHEAD, PARTS_MAX, encode_compound};
 use crate::wire::serf::SerfMessage;
 use crate::wire::swim::Message;
@@ -43,12 +42,12 @@ impl GossipCore {
             return;
         }
         for to in targets {
-            let mut free = DATAGRAM_BYTES_MAX - COMPOUND_OVERHEAD;
+            let mut free = self.datagram_room() - COMPOUND_OVERHEAD;
             let parts = self.take_news(&mut free);
             if parts.is_empty() {
                 break;
             }
-            self.out.push(Output::Datagram { to, bytes: encode_compound(&parts) });
+            self.put_datagram(to, encode_compound(&parts));
         }
         if !self.queues_empty() {
             self.gossip_armed = true;
@@ -76,15 +75,15 @@ impl GossipCore {
     pub(super) fn send(&mut self, to: SocketAddr, messages: &[Message]) {
         let mut parts: Vec<Arc<[u8]>> = messages.iter().map(|m| m.encode().into()).collect();
         let used: usize = parts.iter().map(|part| part.len() + PART_OVERHEAD).sum();
-        let mut free = DATAGRAM_BYTES_MAX.saturating_sub(used + COMPOUND_OVERHEAD);
+        let mut free = self.datagram_room().saturating_sub(used + COMPOUND_OVERHEAD);
         parts.extend(self.take_news(&mut free));
-        self.out.push(Output::Datagram { to, bytes: encode_compound(&parts) });
+        self.put_datagram(to, encode_compound(&parts));
     }
 
     /// Sends one Serf message, without news.
     pub(super) fn send_serf(&mut self, to: SocketAddr, message: &SerfMessage) {
         let bytes = Message::User(message.encode()).encode();
-        self.out.push(Output::Datagram { to, bytes });
+        self.put_datagram(to, bytes);
     }
 
     /// Up to `count` different peers that `wanted` accepts, by chance.

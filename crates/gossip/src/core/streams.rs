@@ -56,6 +56,7 @@ impl GossipCore {
         }
         let stream = self.new_stream();
         self.streams.insert(stream, purpose);
+        let bytes = self.seal_frame(bytes);
         self.out.push(Output::Connect { stream, to, bytes, deadline });
         Some(stream)
     }
@@ -64,12 +65,20 @@ impl GossipCore {
     pub fn on_reply(&mut self, now: Time, stream: StreamId, reply: Result<Frame, String>) {
         self.now = now;
         let Some(purpose) = self.streams.remove(&stream) else { return };
+        let reply = reply.and_then(|frame| self.open_frame(frame).map_err(|error| error.to_string()));
         match (purpose, reply) {
             (Purpose::Ping(seq), Ok(Frame::Message(Message::Ack(ack)))) => {
                 self.stream_ping_answered(seq, ack.seq);
             }
             (Purpose::Ping(_), _) => {}
             (_, Ok(Frame::PushPull(state))) => {
+                if let Some(objection) = self.objection_to_state(&state) {
+                    self.complain(&objection);
+                    if purpose == Purpose::Join {
+                        self.out.push(Output::Joined { stream, result: Err(objection) });
+                    }
+                    return;
+                }
                 self.merge(&state, purpose == Purpose::Join);
                 if purpose == Purpose::Join {
                     self.broadcast_join();
@@ -91,21 +100,31 @@ impl GossipCore {
     /// A frame arrived on a stream a peer opened. Returns the answer; then the stream ends.
     pub fn on_frame(&mut self, now: Time, frame: Frame) -> Option<Vec<u8>> {
         self.now = now;
+        let frame = match self.open_frame(frame) {
+            Ok(frame) => frame,
+            Err(error) => return Some(self.refuse(&error)),
+        };
         match frame {
             Frame::PushPull(state) => {
+                if let Some(objection) = self.objection_to_state(&state) {
+                    return Some(self.refuse(&objection));
+                }
                 let answer = Frame::PushPull(self.local_state(false)).encode();
                 self.merge(&state, false);
-                Some(answer)
+                Some(self.seal_frame(answer))
             }
             Frame::Message(Message::Ping(ping)) => {
-                let meant = ping.node.is_empty() || *ping.node == *self.name;
-                meant.then(|| Message::Ack(self.ack(ping.seq)).encode())
+                if !ping.node.is_empty() && *ping.node != *self.name {
+                    return None;
+                }
+                let ack = Message::Ack(self.ack(ping.seq)).encode();
+                Some(self.seal_frame(ack))
             }
             Frame::Message(Message::User(payload)) => {
                 self.on_serf(&payload);
                 None
             }
-            Frame::Message(_) => None,
+            Frame::Message(_) | Frame::Sealed(_) => None,
         }
     }
 

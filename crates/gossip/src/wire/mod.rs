@@ -60,6 +60,12 @@ pub enum WireError {
     /// An encrypted message without a keyring.
     #[error("message is encrypted, this pool has no key")]
     Encrypted,
+    /// A plain message in a pool that demands encryption.
+    #[error("message is not encrypted, this pool demands it")]
+    NotEncrypted,
+    /// No key opens an encrypted message.
+    #[error("no key of this pool's keyring decrypts the message")]
+    Undecipherable,
     /// The checksum differs.
     #[error("checksum does not match")]
     Checksum,

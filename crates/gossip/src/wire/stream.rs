@@ -44,6 +44,17 @@ pub enum Frame {
     PushPull(PushPull),
     /// A ping, its ack, a user message, or an error text.
     Message(Message),
+    /// An encrypted frame with its head, as it came.
+    Sealed(Vec<u8>),
+}
+
+/// Bytes before the encrypted part of a sealed frame: type and length.
+pub const SEAL_HEAD: usize = 5;
+
+/// The head of a sealed frame with `len` bytes after it.
+pub fn seal_head(len: usize) -> [u8; SEAL_HEAD] {
+    let [a, b, c, d] = (len as u32).to_be_bytes();
+    [kind::ENCRYPT, a, b, c, d]
 }
 
 impl Frame {
@@ -57,7 +68,13 @@ impl Frame {
                 w.finish()
             }
             Frame::Message(message) => message.encode(),
+            Frame::Sealed(bytes) => bytes.clone(),
         }
+    }
+
+    /// Decodes a whole plain frame, such as the contents of a sealed one.
+    pub fn decode(bytes: &[u8]) -> Result<Frame, WireError> {
+        decode_frame(bytes, true)
     }
 }
 
@@ -81,6 +98,7 @@ impl PushPull {
 #[derive(Debug)]
 enum Stage {
     Kind,
+    SealLength,
     Value(Scanner),
     Header(Scanner),
     Nodes(Scanner, usize),
@@ -117,7 +135,11 @@ impl FrameReader {
         self.bytes.extend_from_slice(arrived);
         while self.scanned < self.bytes.len() {
             if self.advance()? {
-                return decode_frame(&self.bytes[..self.scanned], true).map(Some);
+                let whole = &self.bytes[..self.scanned];
+                return match whole[0] {
+                    kind::ENCRYPT => Ok(Some(Frame::Sealed(whole.to_vec()))),
+                    _ => decode_frame(whole, true).map(Some),
+                };
             }
         }
         Ok(None)
@@ -131,12 +153,23 @@ impl FrameReader {
                 self.stage = match fresh[0] {
                     kind::PING | kind::ACK | kind::COMPRESS | kind::ERROR => Stage::Value(Scanner::new(1)),
                     kind::PUSH_PULL | kind::USER => Stage::Header(Scanner::new(1)),
-                    kind::ENCRYPT => return Err(WireError::Encrypted),
+                    kind::ENCRYPT => Stage::SealLength,
                     kind::LABEL => return Err(WireError::Label),
                     other => return Err(WireError::UnknownMessage(other)),
                 };
                 self.scanned += 1;
                 Ok(false)
+            }
+            Stage::SealLength => {
+                self.scanned += 1;
+                if self.scanned < SEAL_HEAD {
+                    return Ok(false);
+                }
+                let length = self.bytes[1..SEAL_HEAD].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+                if length > STREAM_BYTES_MAX {
+                    return Err(WireError::TooLong { what: "encrypted frame", max: STREAM_BYTES_MAX });
+                }
+                Ok(self.enter_tail(length))
             }
             Stage::Value(scanner) => {
                 self.scanned += scanner.feed(fresh)?;

@@ -1,5 +1,6 @@
 //! Clusters in virtual time. Every run prints its seed; `SIM_SEED=n` repeats one run.
 
+mod encrypted;
 mod world;
 
 use gossip::{PoolEvent, Status, Timing};

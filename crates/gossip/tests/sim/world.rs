@@ -2,7 +2,10 @@
 //! lost and late; streams are late, refused by dead processes and swallowed by partitions.
 
 use gossip::wire::stream::{Frame, FrameReader};
-use gossip::{CoreConfig, GossipCore, Member, Output, PoolEvent, Status, StreamId, Time, Timing};
+use gossip::{
+    Admission, Answers, CoreConfig, Encryption, GossipCore, Keyring, Member, Output, PoolEvent, QueryId, Status,
+    StreamId, Time, Timing,
+};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +24,7 @@ pub struct Node {
     pub lag: Duration,
     pub events: Vec<(Time, PoolEvent)>,
     pub left: bool,
+    pub answers: Vec<(QueryId, Answers)>,
     statuses: BTreeMap<String, (Status, u32)>,
     woken_at: Option<Time>,
 }
@@ -38,6 +42,10 @@ pub struct World {
     pub loss: f64,
     pub datagrams: u64,
     timing: Timing,
+    /// Keys of nodes that are started from now on; none for plain gossip.
+    pub keys: Vec<Vec<u8>>,
+    mixed_keys: bool,
+    pub admission: Admission,
     rng: SmallRng,
     heap: BTreeMap<(Time, u64), Event>,
     sequence: u64,
@@ -53,6 +61,9 @@ impl World {
             loss,
             datagrams: 0,
             timing,
+            keys: Vec::new(),
+            mixed_keys: false,
+            admission: Admission::Any,
             rng: SmallRng::seed_from_u64(seed),
             heap: BTreeMap::new(),
             sequence: 0,
@@ -66,18 +77,33 @@ impl World {
         self.trace.finish()
     }
 
+    fn encryption(&mut self) -> Option<Encryption> {
+        self.mixed_keys |= !self.keys.is_empty();
+        if self.keys.is_empty() {
+            return None;
+        }
+        let keyring = Keyring::new(&self.keys, self.rng.random()).expect("good keys");
+        Some(Encryption { keyring, verify_incoming: true, verify_outgoing: true })
+    }
+
     /// Starts a process at a fresh address.
     pub fn start(&mut self, name: &str) -> usize {
+        self.start_tagged(name, &[("id", &format!("id of {name}"))])
+    }
+
+    /// The same, with these tags.
+    pub fn start_tagged(&mut self, name: &str, tags: &[(&str, &str)]) -> usize {
         let index = self.nodes.len();
         let addr = SocketAddr::from((Ipv4Addr::new(10, 0, (index / 250) as u8, (index % 250) as u8), 8301));
         let config = CoreConfig {
             name: name.to_owned(),
             advertise: addr,
-            tags: BTreeMap::from([("id".to_owned(), format!("id of {name}"))]),
+            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             timing: self.timing.clone(),
             seed: self.rng.random(),
+            admission: self.admission.clone(),
         };
-        let core = GossipCore::new(&config, self.now).expect("tags are short");
+        let core = GossipCore::new(&config, self.encryption(), self.now).expect("tags are short");
         self.nodes.push(Node {
             name: name.to_owned(),
             addr,
@@ -86,6 +112,7 @@ impl World {
             lag: Duration::ZERO,
             events: Vec::new(),
             left: false,
+            answers: Vec::new(),
             statuses: BTreeMap::new(),
             woken_at: None,
         });
@@ -210,8 +237,11 @@ impl World {
             Event::Datagram { from, to, bytes } => {
                 (from, to, bytes.len()).hash(&mut self.trace);
                 let Some(node) = self.place(from, to) else { return };
+                // Nodes of different keys do not understand each other.
+                let may_be_unreadable = self.mixed_keys;
                 if let Some(core) = &mut self.nodes[node].core {
-                    core.on_datagram(now, from, &bytes).expect("our own datagrams are readable");
+                    let read = core.on_datagram(now, from, &bytes);
+                    assert!(read.is_ok() || may_be_unreadable, "our own datagrams are readable: {read:?}");
                 }
                 self.settle(node);
             }
@@ -301,6 +331,8 @@ impl World {
             Output::LeaveDone => {
                 self.nodes[node].left = true;
             }
+            Output::Answered { query, answers } => self.nodes[node].answers.push((query, answers)),
+            Output::StoreKeys { change } => self.with(node, |core, now| core.keys_stored(now, change, Ok(()))),
             Output::Joined { .. } | Output::ForceLeaveDone { .. } => {}
         }
     }
@@ -315,7 +347,7 @@ impl World {
             PoolEvent::Conflict { known, claimed } => {
                 panic!("{} sees {} at {claimed} too", self.nodes[node].name, known.name)
             }
-            PoolEvent::UserEvent(_) => return,
+            PoolEvent::UserEvent(_) | PoolEvent::NameLost { .. } => return,
         };
         let statuses = &mut self.nodes[node].statuses;
         if let Some((before, incarnation)) = statuses.get(&*member.name) {
