@@ -303,6 +303,6 @@ impl Signals {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

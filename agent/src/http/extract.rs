@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use model::{NodeName, TextMap, Token, parse_duration};
 use server::request::{
-    Action, Body as Rows, Cluster, Consistency, Form, Query as Question, ReadMeta, ReadOptions, Request, Response,
-    Write,
+    Action, Body as Rows, Cluster, Consistency, Form, Page, Query as Question, ReadMeta, ReadOptions, Request,
+    Response, Write,
 };
 
 use super::HttpState;
@@ -89,7 +89,21 @@ impl Call<'_> {
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             filter: query.text("filter").to_owned(),
             form: Form::Json,
+            page: self.page()?,
         })
+    }
+
+    /// Which part of a list is wanted.
+    fn page(&self) -> Result<Page, Failure> {
+        let number = |name: &str| match self.query.text(name) {
+            "" => Ok(None),
+            text => parse_u64(text).map(Some).map_err(|_| Failure::bad_request(format!("Invalid {name}"))),
+        };
+        let depth = number("depth")?.map(|depth| u32::try_from(depth).unwrap_or(u32::MAX));
+        if depth.is_some() && !self.query.text("separator").is_empty() {
+            return Err(Failure::bad_request("Conflicting flags: depth and separator; depth counts folders of \"/\""));
+        }
+        Ok(Page { limit: number("limit")?, after: self.query.text("after").to_owned(), depth })
     }
 
     /// How fresh the answer must be, and at which age a stale one is not good enough (milliseconds).

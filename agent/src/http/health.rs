@@ -5,6 +5,7 @@ use server::request::Query;
 
 use super::extract::{Call, parse_bool};
 use super::reply::{Answer, Failure};
+use super::stream;
 
 /// Instances of a service with their checks.
 pub async fn service(call: &mut Call<'_>) -> Answer {
@@ -13,8 +14,23 @@ pub async fn service(call: &mut Call<'_>) -> Answer {
     let service = ServiceName::new(call.name("Missing service name")?);
     let passing = passing(call)?;
     let (tags, near, meta) = (call.tags(), call.near(), call.node_meta());
-    let reply = call.catalog_read(options, Query::ServiceHealth { service, tags, passing, near, meta }).await?;
+    let query = Query::ServiceHealth { service, tags, passing, near, meta };
+    if call.query.has("stream") {
+        return stream::health(call, query);
+    }
+    let reply = call.catalog_read(options, query).await?;
     Ok(call.mark_uncached(reply))
+}
+
+/// Instances of all services with their checks: `?filter` chooses.
+pub async fn services(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let query = Query::AllHealth { tags: call.tags(), passing: passing(call)?, meta: call.node_meta() };
+    if call.query.has("stream") {
+        return stream::health(call, query);
+    }
+    call.catalog_read(options, query).await
 }
 
 fn passing(call: &Call<'_>) -> Result<bool, Failure> {

@@ -7,6 +7,7 @@ use server::request::{Action, Answer as Rows, Body, Form, KvChange, KvVerb, Quer
 
 use super::extract::{Call, parse_u64, unexpected};
 use super::reply::{Answer, Failure, Reply};
+use super::stream;
 
 const MISSING_KEY: &str = "Missing key name";
 
@@ -16,6 +17,9 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;
     let key = Key::new(call.tail);
     let is_root = key.is_empty();
+    if call.query.has("stream") {
+        return stream::keys(call, key);
+    }
     let is_keys = call.query.has("keys");
     let query = if is_keys {
         Query::KvKeys { prefix: key, separator: call.query.text("separator").as_bytes().to_vec() }

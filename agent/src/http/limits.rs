@@ -41,6 +41,15 @@ pub const JSON_DEPTH_MAX: usize = 128;
 /// Pairs in a query string.
 pub const QUERY_PAIRS_MAX: usize = 1000;
 
+/// Rows that one stream of changes may watch: it remembers the names of all.
+pub const STREAM_ROWS_MAX: usize = 100_000;
+/// Events that wait for the reader of a stream.
+pub const STREAM_FRAMES_MAX: usize = 64;
+/// How long the reader of a stream may read nothing while events wait for it.
+pub const STREAM_STALL_MAX: Duration = Duration::from_secs(30);
+/// How long a stream is silent at most; then it says that it is alive.
+pub const STREAM_PULSE: Duration = Duration::from_secs(15);
+
 /// The limits that configuration may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -28,6 +28,7 @@ mod session;
 mod snapshot;
 mod sockets;
 mod status;
+mod stream;
 mod txn;
 mod txn_shapes;
 

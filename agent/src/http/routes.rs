@@ -29,6 +29,7 @@ pub enum Endpoint {
     KvDelete,
     Txn,
     HealthService,
+    HealthServices,
     HealthConnect,
     HealthNode,
     HealthChecks,
@@ -113,6 +114,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
     (
         "health",
         &[
+            row("/v1/health/services", &[(Method::GET, Endpoint::HealthServices)]),
             row("/v1/health/service/", &[(Method::GET, Endpoint::HealthService)]),
             row("/v1/health/connect/", &[(Method::GET, Endpoint::HealthConnect)]),
             row("/v1/health/node/", &[(Method::GET, Endpoint::HealthNode)]),
@@ -220,6 +222,7 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::KvDelete => kv::delete(call).await,
         Endpoint::Txn => txn::put(call).await,
         Endpoint::HealthService => health::service(call).await,
+        Endpoint::HealthServices => health::services(call).await,
         Endpoint::HealthConnect => health::connect(call).await,
         Endpoint::HealthNode => health::node(call).await,
         Endpoint::HealthChecks => health::checks(call).await,

@@ -1,5 +1,7 @@
 //! Key-value entries and their changes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Blob, Key, SessionId};
@@ -70,4 +72,18 @@ pub enum KvVerb {
     Lock,
     /// Write and give up the lock, if the session holds it.
     Unlock,
+}
+
+/// What happened to the keys under a prefix after an index.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KvSince {
+    /// Entries written since, in key order.
+    pub entries: Vec<Arc<KvEntry>>,
+    /// Keys deleted since, with the index; each stands for everything that began with it, if a tree was deleted.
+    pub deleted: Vec<(Key, u64)>,
+    /// Whether nothing is missing: false when deletions may have been forgotten, or when a tree that holds the prefix
+    /// was deleted.
+    pub is_complete: bool,
+    /// Everything up to this index is in here.
+    pub index: u64,
 }

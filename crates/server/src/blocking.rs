@@ -59,7 +59,7 @@ where
     let filter = endpoint::parse_filter(&query, &options.filter)?;
     let min_index = if endpoint::never_blocks(&query) { 0 } else { options.min_index };
     let read = Read {
-        key: ReadKey { query, filter: options.filter.clone() },
+        key: ReadKey { query, filter: options.filter.clone(), page: options.page.clone() },
         filter,
         shared,
         form: options.form,
@@ -107,7 +107,7 @@ impl Read<'_> {
         let index = view.index_of(source.as_source()).max(1);
         match self.form {
             Form::Rows => {
-                let answer = endpoint::evaluate(view, &self.key.query, self.filter.as_ref());
+                let answer = endpoint::evaluate_page(view, &self.key.query, self.filter.as_ref(), &self.key.page);
                 let fencing_token = endpoint::fencing_token(view, &answer);
                 Ok(Reading { index, body: Body::Rows(answer), fencing_token })
             }
@@ -122,13 +122,13 @@ impl Read<'_> {
         let query = &self.key.query;
         if matches!(query, Query::KvGet { .. }) && !self.is_waiting {
             // Finding and encoding one entry costs no more than finding its place among the shared answers.
-            return endpoint::render(view, query, self.filter.as_ref());
+            return endpoint::render(view, query, self.filter.as_ref(), &self.key.page);
         }
         let slot = self.shared.slot(&self.key);
         self.shared.answer(&slot, || {
             // In this order: what changes after the watches were taken makes them stale.
             let watches = view.watches(endpoint::source(query).as_source());
-            Ok((endpoint::render(view, query, self.filter.as_ref())?, watches))
+            Ok((endpoint::render(view, query, self.filter.as_ref(), &self.key.page)?, watches))
         })
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, Node, NodeName, NodeServices, RaftConfiguration,
-    Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token, TxnAnswer, TxnLook,
-    TxnOp,
+    CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, KvSince, Node, NodeName, NodeServices,
+    RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token,
+    TxnAnswer, TxnLook, TxnOp,
 };
 pub use model::{KvChange, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,20 @@ pub struct ReadOptions {
     pub filter: String,
     /// Form of the answer.
     pub form: Form,
+    /// Which part of a list; everything by default.
+    pub page: Page,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// `?limit`: most rows.
+    pub limit: Option<u64>,
+    /// `?after`: only rows whose names follow this; empty for all.
+    pub after: String,
+    /// `?depth`: of keys, only so many folders below the prefix; 0 for all.
+    pub depth: Option<u32>,
 }
 
 /// Questions to the replicated state.
@@ -122,6 +136,10 @@ pub enum Query {
     NodeSessions { node: NodeName },
     /// A transaction that only looks. Never blocks.
     Txn { operations: Vec<TxnLook> },
+    /// Instances of all services with their checks; `passing` as in [`Query::ServiceHealth`].
+    AllHealth { tags: Vec<String>, passing: bool, meta: TextMap },
+    /// What happened to the keys under a prefix after an index; waits as [`Query::KvList`] does.
+    KvSince { prefix: Key, since: u64 },
 }
 
 /// Changes of the replicated state.
@@ -266,6 +284,8 @@ pub enum Answer {
     NodeDump(Option<(NodeServices, Vec<Arc<HealthCheck>>)>),
     /// What a transaction that only looks has found.
     Txn(TxnAnswer),
+    /// Changes of keys.
+    KvSince(KvSince),
 }
 
 /// Why a request failed. `Display` is the exact text that the client sees.

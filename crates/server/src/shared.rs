@@ -13,7 +13,7 @@ use bytes::Bytes;
 use state::Watches;
 
 use crate::limits::{SHARED_ANSWERS_MAX, SHARED_BYTES_MAX};
-use crate::request::{Query, RequestError};
+use crate::request::{Page, Query, RequestError};
 
 const SHARDS: usize = 16;
 
@@ -24,6 +24,7 @@ type Shard = RwLock<HashMap<ReadKey, Arc<Slot>>>;
 pub(crate) struct ReadKey {
     pub(crate) query: Query,
     pub(crate) filter: String,
+    pub(crate) page: Page,
 }
 
 /// An encoded answer.

@@ -162,6 +162,29 @@ impl<T: Clone + Stamp> Tree<T> {
         Pairs { pending: vec![(0, &*self.root)], key: Vec::new() }
     }
 
+    /// Pairs under a prefix with a stamp above `since`, in key order. Only walks where there are any.
+    pub(crate) fn newer(&self, prefix: &[u8], since: u64) -> Vec<(Vec<u8>, &T)> {
+        let mut found = Vec::new();
+        let mut key: Vec<u8> = Vec::new();
+        let mut pending = vec![(0, &*self.root)];
+        while let Some((above, node)) = pending.pop() {
+            key.truncate(above);
+            key.extend_from_slice(&node.edge);
+            let shared = key.len().min(prefix.len());
+            if node.max_stamp <= since || key[..shared] != prefix[..shared] {
+                continue;
+            }
+            let length = key.len();
+            pending.extend(node.kids.iter().rev().map(|(_, kid)| (length, &**kid)));
+            if let Some(value) = node.value.as_ref().filter(|value| value.stamp() > since)
+                && length >= prefix.len()
+            {
+                found.push((key.clone(), value));
+            }
+        }
+        found
+    }
+
     /// Highest stamp under a prefix; 0 when there is nothing.
     pub(crate) fn max_stamp(&self, prefix: &[u8]) -> u64 {
         self.find_prefix(prefix).0.map_or(0, |node| node.max_stamp)

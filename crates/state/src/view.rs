@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook};
+use model::{HealthCheck, Key, KvEntry, KvSince, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook};
 
 use crate::apply::look_all;
 use crate::instance::Instance;
 use crate::key::key;
 use crate::snapshot::Snapshot;
 use crate::source::{Source, Table};
-use crate::tables::{EXTINCTION, MESH_EXTINCTION, Tables, mesh_key, service_key};
+use crate::tables::{EXTINCTION, FORGOTTEN, MESH_EXTINCTION, Tables, mesh_key, service_key};
 use crate::watch::Watches;
 
 /// One version of the state. Holding one keeps its memory, not the writer: let go of it before waiting.
@@ -217,6 +217,21 @@ impl View {
     #[must_use]
     pub fn look(&self, operations: &[TxnLook]) -> TxnAnswer {
         look_all(&self.tables, operations)
+    }
+
+    /// What happened to the keys under a prefix after an index.
+    #[must_use]
+    pub fn kv_since(&self, prefix: &Key, since: u64) -> KvSince {
+        let tables = &self.tables;
+        let forgotten = tables.indexes.get(&key([FORGOTTEN])).copied().unwrap_or(0);
+        let above = tables.tombstones.max_stamp_above(prefix);
+        let tombstones = tables.tombstones.newer(prefix, since);
+        KvSince {
+            entries: tables.kv.newer(prefix, since).into_iter().map(|(_, entry)| Arc::clone(entry)).collect(),
+            deleted: tombstones.into_iter().map(|(key, index)| (Key::new(key), *index)).collect(),
+            is_complete: since >= forgotten && above <= since,
+            index: tables.index,
+        }
     }
 
     /// Highest index of a tombstone that is kept, 0 for none.

@@ -3,6 +3,7 @@
 mod catalog;
 mod health;
 mod kv;
+mod page;
 mod session;
 mod txn;
 
@@ -16,7 +17,7 @@ use state::{Command, Outcome, Source, Table, View};
 pub use session::check_id as check_session_id;
 
 use crate::leader::lock_delays::LockClock;
-use crate::request::{Answer, ErrorKind, Query, RequestError, Response, Write};
+use crate::request::{Answer, ErrorKind, Page, Query, RequestError, Response, Write};
 use crate::shared::Rendered;
 
 /// What a query depends on.
@@ -37,7 +38,9 @@ pub fn source(query: &Query) -> Dependency<'_> {
     use Table::{Checks, Nodes, Services};
     Dependency(match query {
         Query::KvGet { key } => Source::Key(key),
-        Query::KvList { prefix } | Query::KvKeys { prefix, .. } => Source::Prefix(prefix),
+        Query::KvList { prefix } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. } => {
+            Source::Prefix(prefix)
+        }
         Query::Nodes { .. } | Query::NodesByAddress { .. } => Source::Tables(&[Nodes]),
         Query::Services { meta } if meta.is_empty() => Source::Tables(&[Services]),
         Query::Services { .. } | Query::ServicesByAddress { .. } => Source::Tables(&[Nodes, Services]),
@@ -50,7 +53,7 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => {
             Source::Tables(&[Checks])
         }
-        Query::NodeDump { .. } => Source::Tables(&[Nodes, Services, Checks]),
+        Query::AllHealth { .. } | Query::NodeDump { .. } => Source::Tables(&[Nodes, Services, Checks]),
         Query::Session { id } => Source::Session(id),
         Query::Sessions => Source::Tables(&[Table::Sessions]),
         Query::NodeSessions { node } => Source::NodeSessions(node),
@@ -89,12 +92,12 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::Nodes { .. } => &filter::NODE,
         Query::ServiceNodes { .. } | Query::MeshNodes { .. } => &filter::SERVICE_INSTANCE,
         Query::NodeServices { .. } => &filter::NODE_SERVICE,
-        Query::ServiceHealth { .. } | Query::MeshHealth { .. } => &filter::HEALTH,
+        Query::ServiceHealth { .. } | Query::MeshHealth { .. } | Query::AllHealth { .. } => &filter::HEALTH,
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => &filter::CHECK,
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
         Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
-        Query::Txn { .. } => return Ok(None),
+        Query::Txn { .. } | Query::KvSince { .. } => return Ok(None),
     };
     let wrong = |error| failed(format!("Failed to create boolean expression evaluator: {error}"));
     Filter::parse(text, schema).map(Some).map_err(wrong)
@@ -132,18 +135,36 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         Query::Session { id } => session::one(view, id),
         Query::Sessions => session::all(view),
         Query::NodeSessions { node } => session::on_node(view, node),
+        Query::KvSince { prefix, since } => Answer::KvSince(view.kv_since(prefix, *since)),
+        Query::AllHealth { tags, passing, meta } => {
+            health::rows(view.instances(), &health::Wanted { tags, passing: *passing, meta, filter })
+        }
         Query::Txn { operations } => txn::look(view, operations),
     }
 }
 
+/// The rows of a part of the list that answers a query.
+#[must_use]
+pub fn evaluate_page(view: &View, query: &Query, filter: Option<&Filter>, page: &Page) -> Answer {
+    let answer = evaluate(view, query, filter);
+    if *page == Page::default() { answer } else { page::cut(answer, query, page) }
+}
+
 /// The JSON that answers a query.
-pub(crate) fn render(view: &View, query: &Query, filter: Option<&Filter>) -> Result<Rendered, RequestError> {
-    if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query {
+pub(crate) fn render(
+    view: &View,
+    query: &Query,
+    filter: Option<&Filter>,
+    page: &Page,
+) -> Result<Rendered, RequestError> {
+    if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query
+        && *page == Page::default()
+    {
         let wanted = health::Wanted { tags, passing: *passing, meta, filter };
         let json = health::render(view.instances_of(service), &wanted);
         return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
-    let answer = evaluate(view, query, filter);
+    let answer = evaluate_page(view, query, filter, page);
     Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer)? })
 }
 
@@ -167,6 +188,7 @@ fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
         Answer::Checks(rows) => (true, to_json(rows)),
         Answer::Sessions(rows) => (true, to_json(rows)),
         Answer::NodeDump(dump) => (true, to_json(dump)),
+        Answer::KvSince(changes) => (true, to_json(changes)),
         Answer::Txn(answer) => (true, to_json(answer)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;

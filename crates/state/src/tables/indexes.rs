@@ -14,6 +14,9 @@ pub(crate) const EXTINCTION: &str = "service_last_extinction";
 /// Name of the index of the last disappearance of a way to any service through the mesh.
 pub(crate) const MESH_EXTINCTION: &str = "mesh_last_extinction";
 
+/// Name of the index up to which deletions of keys have been forgotten.
+pub(crate) const FORGOTTEN: &str = "kvs_forgotten";
+
 /// Key of the index of a service.
 pub(crate) fn service_key(service: &str) -> Bytes {
     key(["service", service])

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::{Key, KvChange, KvEntry};
 
-use super::{Draft, Tables};
+use super::{Draft, FORGOTTEN, Tables};
 use crate::source::Table;
 
 impl Tables {
@@ -92,6 +92,9 @@ impl Draft {
 
     /// Forgets the tombstones made at an index or before.
     pub(crate) fn reap_tombstones(&mut self, up_to: u64) {
+        if self.graveyard.front().is_some_and(|(index, _)| *index <= up_to) {
+            self.tables.indexes.insert(&crate::key::key([FORGOTTEN]), up_to, &mut self.changes);
+        }
         while let Some((index, key)) = self.graveyard.pop_front_if(|(index, _)| *index <= up_to) {
             if self.tables.tombstones.get(&key) == Some(&index) {
                 self.tables.tombstones.remove(&key, &mut self.changes);

@@ -20,7 +20,7 @@ use crate::radix::{Stamp, Tree};
 use crate::restore::{Restored, Staged};
 use crate::watch::Changes;
 
-pub(crate) use indexes::{EXTINCTION, MESH_EXTINCTION, mesh_key, service_key};
+pub(crate) use indexes::{EXTINCTION, FORGOTTEN, MESH_EXTINCTION, mesh_key, service_key};
 pub(crate) use nodes::NodePlan;
 
 /// One version of everything that readers see.
