@@ -89,24 +89,27 @@ impl SessionClocks {
 
     /// Destroys expired sessions for as long as this server leads, which is for the caller to watch.
     pub async fn expire(&self, raft: &RaftNode, backend: &Backend) {
-        let term = raft.leadership().borrow().term;
-        // The view must have everything that earlier leaders did, or sessions would be missed.
-        while raft.ready_to_read(Consistency::Consistent).await.is_err() {
-            sleep(RETRY_INTERVAL).await;
-        }
-        self.timers.begin(term, self.now(), &raft.reader().load());
+        let mut leadership = raft.leadership();
         let mut next_comparison = Instant::now() + COMPARE_INTERVAL;
         loop {
+            // A server may lose the leadership and win it again before anyone looks: only the term tells.
+            let term = leadership.borrow_and_update().term;
+            // The view must have everything that earlier leaders did, or sessions would be missed.
+            while raft.ready_to_read(Consistency::Consistent).await.is_err() {
+                sleep(RETRY_INTERVAL).await;
+            }
+            self.timers.begin(term, self.now(), &raft.reader().load());
             let next = self.timers.next().map_or(next_comparison, |next| (self.began + next).min(next_comparison));
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.earlier.notified() => continue,
+                Ok(()) = leadership.changed() => continue,
             }
             if Instant::now() >= next_comparison {
                 self.compare(raft).await;
                 next_comparison = Instant::now() + COMPARE_INTERVAL;
             }
-            while !self.destroy_expired(raft, backend).await {
+            while !self.destroy_expired(term, raft, backend).await {
                 sleep(RETRY_INTERVAL).await;
             }
         }
@@ -125,8 +128,11 @@ impl SessionClocks {
     }
 
     /// Destroys what has expired; whether all of it was done.
-    async fn destroy_expired(&self, raft: &RaftNode, backend: &Backend) -> bool {
-        let expired = self.timers.expired(self.now(), &raft.reader().load());
+    async fn destroy_expired(&self, term: u64, raft: &RaftNode, backend: &Backend) -> bool {
+        if raft.leadership().borrow().term != term {
+            return true;
+        }
+        let expired = self.timers.expired(term, self.now(), &raft.reader().load());
         let destroyed = futures::future::join_all(expired.iter().map(|id| destroy(backend, id))).await;
         let mut is_done = true;
         for (id, result) in expired.iter().zip(destroyed) {

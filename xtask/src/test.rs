@@ -67,7 +67,7 @@ fn conformance(log: &Log) -> Result<()> {
 }
 
 fn cluster(log: &Log) -> Result<()> {
-    process_tests(log, &["walkthrough", "bad_input"])
+    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks"])
 }
 
 /// Runs test programs of the `tests` crate against the agent built here and against the real Consul.

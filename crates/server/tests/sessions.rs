@@ -87,17 +87,17 @@ fn sessions_expire_a_second_after_their_ttl_unless_they_are_renewed() {
     let timers = SessionTimers::new();
     timers.begin(1, seconds(100), &view);
     assert_eq!((timers.len(), timers.next()), (2, Some(seconds(111))));
-    assert_eq!(timers.expired(seconds(110), &view), []);
+    assert_eq!(timers.expired(1, seconds(110), &view), []);
     let a = view.session(A).expect("it is there");
     assert!(timers.renew(1, seconds(110), a));
     assert_eq!(timers.remaining(1, seconds(115), A), Some(seconds(5)));
     assert_eq!(timers.remaining(2, seconds(115), A), None, "the time of another leadership says nothing");
-    assert_eq!(timers.expired(seconds(120), &view), []);
-    assert_eq!(timers.expired(seconds(121), &view), [SessionId::from(A)]);
+    assert_eq!(timers.expired(1, seconds(120), &view), []);
+    assert_eq!(timers.expired(1, seconds(121), &view), [SessionId::from(A)]);
     assert!(!timers.renew(1, seconds(121), a), "what is about to be destroyed cannot be renewed");
-    assert_eq!(timers.expired(seconds(122), &view), [SessionId::from(A)], "until it is destroyed");
+    assert_eq!(timers.expired(1, seconds(122), &view), [SessionId::from(A)], "until it is destroyed");
     fixture.write(&Write::SessionDestroy(SessionId::from(A))).expect("it ends");
-    assert_eq!(timers.expired(seconds(123), &fixture.reader.view()), []);
+    assert_eq!(timers.expired(1, seconds(123), &fixture.reader.view()), []);
     // A new leader does not know of renewals: all get their whole time.
     timers.begin(2, seconds(130), &fixture.reader.view());
     assert_eq!(timers.next(), Some(seconds(191)));

@@ -45,12 +45,14 @@ impl SessionTimers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a leadership: every session gets its whole time.
+    /// Begins the leadership of a term, unless it has begun: every session gets its whole time.
     pub fn begin(&self, term: u64, now: Duration, view: &View) {
         let mut timers = self.timers();
-        *timers = Timers { term, ..Timers::default() };
-        for session in view.sessions() {
-            timers.set(now, session);
+        if timers.term != term {
+            *timers = Timers { term, ..Timers::default() };
+            for session in view.sessions() {
+                timers.set(now, session);
+            }
         }
     }
 
@@ -70,6 +72,9 @@ impl SessionTimers {
     }
 
     /// Gives a session its whole time from now on; `false` when it has expired, and is about to be destroyed.
+    ///
+    /// Before [`Self::begin`] of the term there is nothing to do: it gives the whole time to all, and nothing expires
+    /// until then.
     pub fn renew(&self, term: u64, now: Duration, session: &Session) -> bool {
         let mut timers = self.timers();
         if timers.term == term {
@@ -78,7 +83,6 @@ impl SessionTimers {
             }
             timers.set(now, session);
         }
-        // Timers of another leadership begin anew in a moment, with the whole time for all.
         true
     }
 
@@ -98,8 +102,11 @@ impl SessionTimers {
 
     /// The sessions to destroy: those that have expired now, and before, as long as they are there.
     #[must_use]
-    pub fn expired(&self, now: Duration, view: &View) -> Vec<SessionId> {
+    pub fn expired(&self, term: u64, now: Duration, view: &View) -> Vec<SessionId> {
         let mut timers = self.timers();
+        if timers.term != term {
+            return Vec::new();
+        }
         while let Some((deadline, id)) = timers.order.first().cloned() {
             if deadline > now {
                 break;
