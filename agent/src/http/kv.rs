@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use model::{Blob, Key, SessionId};
-use server::request::{Action, Answer as Rows, Body, Form, KvChange, KvVerb, Query, Response, Write};
+use server::request::{Action, Answer as Rows, Body, Form, KvChange, KvCopy, KvVerb, Query, Response, Write};
 
 use super::extract::{Call, parse_u64, unexpected};
 use super::reply::{Answer, Failure, Reply};
@@ -52,6 +52,9 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
 /// `?release`).
 pub async fn put(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;
+    if call.query.has("copy-from") || call.query.has("move-from") {
+        return copy(call).await;
+    }
     let key = key(call)?;
     refuse_conflicts(call, &[("cas", "acquire"), ("cas", "release"), ("acquire", "release")])?;
     let flags = number(call, "flags")?.unwrap_or(0);
@@ -76,6 +79,19 @@ pub async fn put(call: &mut Call<'_>) -> Answer {
         _ => SessionId::default(),
     };
     change(call, KvChange { verb, key, value: Blob(value), flags, index: cas.unwrap_or(0), session }).await
+}
+
+/// Puts everything under one prefix (`?copy-from`, `?move-from`) under the prefix of the path, as one change.
+async fn copy(call: &Call<'_>) -> Answer {
+    let others = ["cas", "acquire", "release", "flags"];
+    let pairs: Vec<(&str, &str)> =
+        others.iter().flat_map(|other| [("copy-from", *other), ("move-from", *other)]).collect();
+    refuse_conflicts(call, &pairs)?;
+    refuse_conflicts(call, &[("copy-from", "move-from")])?;
+    let is_move = call.query.has("move-from");
+    let from = Key::from(call.query.text(if is_move { "move-from" } else { "copy-from" }));
+    let copy = KvCopy { from, to: Key::new(call.tail), is_move };
+    Ok(Reply::boolean(call.write_in(call.query.text("dc"), Write::KvCopy(copy)).await?))
 }
 
 /// `DELETE`: one key, always or (`?cas`) if it is still as the client knows it, or all below a prefix (`?recurse`).

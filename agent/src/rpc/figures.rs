@@ -42,7 +42,7 @@ pub(super) fn written(write: &Write, started: Instant) {
     APPLIED.count();
     COMMITTED.since(started);
     match write {
-        Write::Kv(_) => KEYS.since(started),
+        Write::Kv(_) | Write::KvCopy(_) => KEYS.since(started),
         Write::Txn(_) => TRANSACTIONS.since(started),
         Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
         Write::Deregister(_) => DEREGISTERED.since(started),

@@ -87,3 +87,15 @@ pub struct KvSince {
     /// Everything up to this index is in here.
     pub index: u64,
 }
+
+/// Everything under one prefix, written under another as well, all at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KvCopy {
+    /// Prefix to copy from.
+    pub from: Key,
+    /// What takes the place of that prefix.
+    pub to: Key,
+    /// Delete the originals: a move.
+    pub is_move: bool,
+}

@@ -28,7 +28,7 @@ pub use coordinate::{Coordinate, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
 pub use json::{Blob, Json, to_json};
-pub use kv::{KvChange, KvEntry, KvSince, KvVerb};
+pub use kv::{KvChange, KvCopy, KvEntry, KvSince, KvVerb};
 pub use member::{AgentMember, MemberStatus};
 pub use meta::{InvalidMeta, validate_meta};
 pub use node::Node;

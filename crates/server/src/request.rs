@@ -12,7 +12,7 @@ use model::{
     RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token,
     TxnAnswer, TxnLook, TxnOp,
 };
-pub use model::{KvChange, KvVerb};
+pub use model::{KvChange, KvCopy, KvVerb};
 use serde::{Deserialize, Serialize};
 
 /// One request of a client, an agent or another server.
@@ -158,6 +158,8 @@ pub enum Write {
     SessionCreate(Session),
     /// End a session.
     SessionDestroy(SessionId),
+    /// Copy or move the keys under a prefix.
+    KvCopy(KvCopy),
     /// Several operations, all or none.
     Txn(Vec<TxnOp>),
 }

@@ -4,7 +4,7 @@
 //! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
 //! ones take their defaults and unknown ones are passed over.
 
-use model::{Deregistration, KvChange, Registration, Session, SessionId, TxnOp};
+use model::{Deregistration, KvChange, KvCopy, Registration, Session, SessionId, TxnOp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::NESTING_MAX;
@@ -24,6 +24,7 @@ const SESSION_CREATE: u8 = 10;
 const SESSION_DESTROY: u8 = 11;
 const REAP_LOCK_DELAYS: u8 = 12;
 const TXN: u8 = 15;
+const KV_COPY: u8 = 58;
 const RESTORE: u8 = 63;
 
 /// A change of the replicated state.
@@ -55,6 +56,8 @@ pub enum Command {
         /// Highest index to forget.
         index: u64,
     },
+    /// Copy or move the keys under a prefix.
+    KvCopy(KvCopy),
     /// Several operations in order, all or none.
     Txn(Vec<TxnOp>),
     /// One step of replacing the whole state by that of a snapshot archive.
@@ -137,6 +140,7 @@ impl Command {
             Self::SessionCreate(body) => encode(SESSION_CREATE, body),
             Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
+            Self::KvCopy(copy) => encode(KV_COPY, copy),
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
             Self::Restore(body) => encode(RESTORE, body),
         }
@@ -167,6 +171,7 @@ impl Command {
             SESSION_CREATE => decode(body).map(Self::SessionCreate),
             SESSION_DESTROY => decode(body).map(|body: SessionDestroyBody| Self::SessionDestroy { id: body.id }),
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
+            KV_COPY => decode(body).map(Self::KvCopy),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
             RESTORE => decode(body).map(Self::Restore),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),

@@ -9,5 +9,8 @@ pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 256 << 20;
 /// Longest lock-delay, nanoseconds; sessions may ask for more and get this.
 pub const LOCK_DELAY_MAX_NANOS: u64 = 60_000_000_000;
 
+/// Most keys that one command copies or moves: it holds up all other commands while it works.
+pub const COPIED_KEYS_MAX: usize = 100_000;
+
 /// An old version of the state with at least this many fewer or other values should be dropped off the hot thread.
 pub const RETIRED_BIG_VALUES: usize = 10_000;

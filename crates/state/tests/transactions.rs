@@ -1,6 +1,8 @@
 //! Transactions on a store: all or nothing, seen or not seen, and what watches hear of them.
 
-use model::{Blob, HealthCheck, Key, KvChange, KvVerb, Node, NodeService, ObjectVerb, TxnAnswer, TxnLook, TxnOp};
+use model::{
+    Blob, HealthCheck, Key, KvChange, KvCopy, KvVerb, Node, NodeService, ObjectVerb, TxnAnswer, TxnLook, TxnOp,
+};
 use state::{Command, Outcome, Source, Store};
 
 fn key(verb: KvVerb, key: &str, value: &str, index: u64) -> TxnOp {
@@ -103,4 +105,26 @@ fn a_node_its_service_and_its_check_come_together() {
     assert!(view.instances_of("web").all(|instance| instance.checks.len() == 1 && instance.is_passing()));
     let again = apply(&mut store, 2, vec![TxnOp::Service { verb, node: "n".into(), service }]);
     assert_eq!(again.errors[0].what, "failed to set service \"w\" on node \"n\", index is stale");
+}
+
+#[test]
+fn trees_are_copied_and_moved_as_one_change() {
+    let mut store = Store::new();
+    apply(&mut store, 1, vec![key(KvVerb::Set, "a/1", "one", 0), key(KvVerb::Set, "a/b/2", "two", 0)]);
+    let mut copy = |index: u64, from: &str, to: &str, is_move: bool| {
+        let copy = KvCopy { from: Key::from(from), to: Key::from(to), is_move };
+        let outcome = store.apply(index, &Command::KvCopy(copy).encode());
+        store.publish();
+        let view = store.reader().view();
+        let keys: Vec<String> = view.kv_under(&Key::default()).map(|entry| entry.key.to_string()).collect();
+        (outcome, keys.join(" "))
+    };
+    assert_eq!(copy(2, "a/", "c/", false), (Outcome::Bool(true), "a/1 a/b/2 c/1 c/b/2".to_owned()));
+    assert_eq!(copy(3, "c/b/", "a/", true), (Outcome::Bool(true), "a/1 a/2 a/b/2 c/1".to_owned()));
+    assert_eq!(copy(4, "a/b/", "a/b/c/", false), (Outcome::Bool(true), "a/1 a/2 a/b/2 a/b/c/2 c/1".to_owned()));
+    assert_eq!(copy(5, "none/", "x/", true).0, Outcome::Bool(false));
+    let (refused, keys) = copy(6, "a/", "a/b/", true);
+    assert_eq!(refused, Outcome::Error("cannot move \"a/\" to \"a/b/\", which is a part of it".to_owned()));
+    assert_eq!(keys, "a/1 a/2 a/b/2 a/b/c/2 c/1");
+    assert_eq!(copy(7, "c/1", "", true).0, Outcome::Error("the key \"c/1\" would have no name".to_owned()));
 }

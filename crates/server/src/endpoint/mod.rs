@@ -255,6 +255,7 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             let prepare = |registration| catalog::prepare_register(registration, datacenter);
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
+        Write::KvCopy(copy) => Command::KvCopy(copy.clone()),
         Write::Txn(operations) => match txn::prepare(view, operations, leading) {
             Ok(operations) => Command::Txn(operations),
             Err(answer) => return Ok(Prepared::Answer(Response::Txn(answer))),

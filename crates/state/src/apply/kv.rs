@@ -1,7 +1,10 @@
 //! Changes of keys.
 
-use model::{HeldLock, KvChange, KvEntry, KvVerb, SessionId};
+use std::sync::Arc;
 
+use model::{HeldLock, Key, KvChange, KvCopy, KvEntry, KvVerb, SessionId};
+
+use crate::limits::COPIED_KEYS_MAX;
 use crate::outcome::Outcome;
 use crate::tables::Draft;
 
@@ -86,4 +89,28 @@ fn unlock(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
     };
     draft.put_entry(index, entry);
     Outcome::Bool(true)
+}
+
+/// Copies or moves what is under a prefix; false when there is nothing. Locks stay where they are; those of keys that
+/// are moved away are let go.
+pub(crate) fn apply_copy(draft: &mut Draft, index: u64, copy: &KvCopy) -> Result<bool, String> {
+    let KvCopy { from, to, is_move } = copy;
+    if *is_move && to.starts_with(from) {
+        return Err(format!("cannot move \"{from}\" to \"{to}\", which is a part of it"));
+    }
+    let originals: Vec<Arc<KvEntry>> = draft.tables.kv.prefix(from).take(COPIED_KEYS_MAX + 1).map(Arc::clone).collect();
+    if originals.len() > COPIED_KEYS_MAX {
+        return Err(format!("more than {COPIED_KEYS_MAX} keys begin with \"{from}\": copy or move parts of it"));
+    }
+    if originals.iter().any(|entry| entry.key.len() == from.len() && to.is_empty()) {
+        return Err(format!("the key \"{from}\" would have no name"));
+    }
+    if *is_move {
+        draft.delete_keys(index, from);
+    }
+    for entry in &originals {
+        let key = Key::new([to.as_bytes(), &entry.key[from.len()..]].concat());
+        draft.put_key(index, KvChange { key, value: entry.value.clone(), flags: entry.flags, ..KvChange::default() });
+    }
+    Ok(!originals.is_empty())
 }

@@ -52,6 +52,7 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             draft.reap_lock_delays(index);
             Outcome::Bool(true)
         }
+        Command::KvCopy(copy) => Outcome::from_result(kv::apply_copy(draft, index, &copy)),
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
         Command::Restore(change) => Outcome::from_result(restore::apply_restore(draft, index, change)),
     }
