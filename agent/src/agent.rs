@@ -126,6 +126,7 @@ async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
     if let Some(tls) = &parts.tls {
         tls.reload().map_err(|error| error.to_string())?;
     }
+    parts.tokens.configure(config.acl.tokens.clone());
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;
     tracing::info!(target: "agent::agent", "Configuration reloaded");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use client::tls::TlsSettings;
 use config::Config;
 use model::format_duration;
-use model::{Json, Node, NodeId, NodeName, TextMap, Token};
+use model::{Json, Node, NodeId, NodeName, TextMap};
 use serde_json::json;
 
 use crate::events::Events;
@@ -17,12 +17,13 @@ use crate::join::Resolver;
 use crate::local::{LocalAgent, Settings};
 use crate::orders::Orders;
 use crate::raft::node::RaftNode;
+use crate::tokens::Tokens;
 
 /// Port of the WAN pool of others, where this agent has none.
 const WAN_PORT: u16 = 8302;
 
 /// What the registrations need to know.
-pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
+pub(crate) fn local_settings(config: &Config, id: &NodeId, tokens: Arc<Tokens>) -> Settings {
     let (lan, wan) = (config.advertise_addr.to_string(), config.advertise_addr_wan.to_string());
     let family = |address: &IpAddr| if address.is_ipv4() { "ipv4" } else { "ipv6" };
     let tagged_addresses = [
@@ -49,7 +50,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId) -> Settings {
         check_output_max_size: config.check_output_max_size,
         discard_check_output: config.discard_check_output,
         sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
-        agent_token: Token::default(),
+        tokens,
         check_tls: match config.tls.for_checks {
             true => TlsSettings {
                 ca_file: config.tls.ca_file.clone(),

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{AgentMember, NodeName, Token};
+use server::acl::{self, Context};
 use server::leader::reconcile::reconcile;
 use server::leader::tombstones::TombstoneReaper;
 use server::request::{Action, Consistency, Request, RequestError, Write};
+use state::Command;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -16,6 +18,7 @@ use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::raft::node::{NotDone, RaftNode};
 use crate::rpc::local::LocalServer;
+use crate::tokens::now;
 use crate::{events, servers};
 
 /// A complete comparison of gossip and catalog at least this often, as in Consul.
@@ -26,6 +29,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often tombstones are looked at.
 const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the ACL system is looked at: whether what must be there is, and whether tokens have expired.
+const ACL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Everything the duties need.
 pub struct Duties {
@@ -41,6 +47,8 @@ pub struct Duties {
     pub node: NodeName,
     /// Datacenter of this server.
     pub datacenter: String,
+    /// The configured token of all rights, empty for none; `None` when ACLs are off.
+    pub initial_management: Option<Token>,
 }
 
 /// Works for ever: whenever this server leads, its duties are done until it does not.
@@ -70,6 +78,8 @@ async fn lead(duties: &Duties) {
     duties.raft.abandon_restores().await;
     let mut tombstones_due = interval(TOMBSTONE_INTERVAL);
     tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut acl_due = interval(ACL_INTERVAL);
+    acl_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = TombstoneReaper::new();
     let began = Instant::now();
     let mut next_pass = began;
@@ -86,6 +96,7 @@ async fn lead(duties: &Duties) {
             },
             // What was restored knows nothing of who lives now.
             () = duties.raft.restored() => next_pass = Instant::now(),
+            _ = acl_due.tick() => keep_acl(duties).await,
             _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
         }
     }
@@ -108,9 +119,27 @@ async fn reconcile_members(duties: &Duties) -> bool {
     true
 }
 
+/// Makes what the ACL system stands on, and deletes tokens that have expired.
+async fn keep_acl(duties: &Duties) {
+    let Some(initial_management) = &duties.initial_management else { return };
+    // The view must have everything that earlier leaders did, or their work would be done again.
+    if duties.raft.ready_to_read(Consistency::Default).await.is_err() {
+        return;
+    }
+    let new_id = || uuid::Uuid::new_v4().to_string();
+    let context = Context { now: now(), new_id: &new_id, reset_index: 0 };
+    let view = duties.raft.reader().view();
+    let commands = acl::write::initialize(&view, initial_management, &context);
+    for command in commands.into_iter().chain(acl::write::reap(&view, context.now)) {
+        if let Err(NotDone::Failed(error)) = duties.raft.propose(Command::Acl(command).encode().into()).await {
+            tracing::warn!(target: "agent::leader", %error, "failed to keep the ACL system, will retry");
+        }
+    }
+}
+
 async fn propose(duties: &Duties, write: Write) -> Result<(), RequestError> {
     let request = Request { datacenter: String::new(), token: Token::default(), action: Action::Write(write) };
-    duties.backend.call(request).await.map(drop)
+    duties.backend.call_trusted(request).await.map(drop)
 }
 
 async fn reap_tombstones(duties: &Duties, reaper: &mut TombstoneReaper, since_began: Duration) {

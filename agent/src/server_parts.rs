@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use config::Config;
 use model::{NodeId, NodeName};
+use server::acl::{Guard, Settings};
 use uuid::Uuid;
 
 use crate::backend::Backend;
@@ -19,6 +20,15 @@ use crate::rpc::local::{LocalServer, Service};
 use crate::rpc::pool::ConnectionPool;
 use crate::sessions::SessionClocks;
 use crate::start::Tasks;
+
+fn guard_of(config: &Config) -> Guard {
+    Guard::new(Settings {
+        enabled: config.acl.enabled,
+        default: if config.acl.default_allow { ::acl::Default::Allow } else { ::acl::Default::Deny },
+        key_list_policy: config.acl.key_list_policy,
+        datacenter: config.datacenter.clone(),
+    })
+}
 
 /// A running server.
 pub struct ServerParts {
@@ -45,8 +55,10 @@ impl ServerParts {
             ..RaftSettings::new(id, name, address, config.data_dir.clone())
         };
         let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), connections.clone()).await?;
+        let reset = config.data_dir.as_ref().map(|dir| dir.join("acl-bootstrap-reset"));
         let local = LocalServer::new(&config.datacenter, raft.clone(), connections.clone(), directory.clone())
-            .with_sessions(SessionClocks::new(config.session_ttl_min));
+            .with_sessions(SessionClocks::new(config.session_ttl_min))
+            .with_acls(guard_of(config), reset);
         let local = Arc::new(local);
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
         let listener = Listener::start(bind, id, Service(local.clone())).await?;
@@ -76,6 +88,7 @@ impl ServerParts {
             lan: lan.clone(),
             node: NodeName::new(&config.node_name),
             datacenter: config.datacenter.clone(),
+            initial_management: config.acl.enabled.then(|| config.acl.tokens.initial_management.clone()),
         };
         tasks.spawn(leader::run(Arc::new(duties)));
         let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Config;
-use model::{NodeId, NodeName, Token};
+use model::{NodeName, Token};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +21,13 @@ use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec
 use crate::orders::Orders;
 use crate::raft::lock::DataDirLock;
 use crate::raft::node::RaftNode;
+use crate::rights::AgentRights;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
 use crate::tls::ServerTls;
+use crate::tokens::Tokens;
 use crate::{agent_info, dns, figures, pools, servers};
 
 /// A running agent's parts.
@@ -36,6 +38,8 @@ pub struct Parts {
     pub wan: Option<Pool>,
     /// What is registered here.
     pub local: Arc<LocalAgent>,
+    /// Tokens of this agent.
+    pub tokens: Arc<Tokens>,
     /// Raft and RPC, on a server.
     pub server: Option<ServerParts>,
     /// The certificate of HTTPS.
@@ -117,6 +121,8 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
 
     figures::start(&config, &tasks);
+    let kept = config.data_dir.as_deref().filter(|_| config.acl.token_persistence);
+    let tokens = Arc::new(Tokens::open(config.acl.tokens.clone(), kept));
     let connections = ConnectionPool::new();
     let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
     let directory = Directory::new(connections.clone(), remembered);
@@ -141,17 +147,20 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         server.spawn_duties(&tasks, &lan, &config);
     }
     follow_figures(&tasks, &lan, server.as_ref().map(ServerParts::raft));
-    let local = start_registrations(&config, &id, &tasks, &lan, &backend).await?;
+    let rights =
+        AgentRights::new((&config.acl).into(), NodeName::new(&config.node_name), tokens.clone(), backend.clone());
+    let settings = agent_info::local_settings(&config, &id, tokens.clone());
+    let local = start_registrations(&config, &tasks, &lan, &backend, settings).await?;
     let events = Events::new(lan.clone(), local.clone());
     tasks.spawn(events.clone().run(pool_events));
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts(&config, &local, (&lan, wan.clone()), events, raft, orders);
-    start_interfaces(&config, &tasks, &backend, facts, (http_sockets, dns_sockets));
+    start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().follow_files());
     }
     join_others(&config, &tasks, &lan, wan.as_ref(), &local).await?;
-    Ok(Parts { lan, wan, local, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
+    Ok(Parts { lan, wan, local, tokens, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
 }
 
 /// Keeps the metrics of gossip and Raft.
@@ -237,13 +246,12 @@ fn check_definition(json: &model::Json) -> serde_json::Result<StandaloneCheckSpe
 
 async fn start_registrations(
     config: &Arc<Config>,
-    id: &NodeId,
     tasks: &Tasks,
     lan: &Pool,
     backend: &Backend,
+    settings: local::Settings,
 ) -> Result<Arc<LocalAgent>> {
     let (services, checks) = definitions(config)?;
-    let settings = agent_info::local_settings(config, id);
     let asked = backend.clone();
     let ask: local::Ask = Arc::new(move |request| {
         let backend = asked.clone();
@@ -263,6 +271,7 @@ async fn start_registrations(
 fn start_interfaces(
     config: &Config,
     tasks: &Tasks,
+    rights: &AgentRights,
     backend: &Backend,
     agent: Arc<AgentFacts>,
     (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
@@ -270,6 +279,7 @@ fn start_interfaces(
     let state = Arc::new(HttpState {
         backend: backend.clone(),
         agent,
+        rights: rights.clone(),
         datacenter: config.datacenter.clone(),
         node_name: NodeName::new(&config.node_name),
         pretty_always: config.dev_mode,
@@ -281,7 +291,7 @@ fn start_interfaces(
         },
     });
     tasks.spawn_vital(http::serve(state, http_sockets, tasks.stop.clone()));
-    let answerer = Arc::new(dns::server_of(config, backend.clone(), Token::default()));
+    let answerer = Arc::new(dns::server_of(config, backend.clone(), rights.shared_tokens()));
     tasks.spawn_vital(dns::serve(answerer, dns_sockets, tasks.stop.clone()));
 }
 

@@ -1,10 +1,11 @@
 //! One packet in, one packet out.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dns::{Context, Draft, Lookup, Plan, Question, RecordType, Rejected, Settings, Target, Transport, answer};
-use model::{CheckServiceNode, Node, NodeService, Token};
+use model::{CheckServiceNode, Node, NodeService};
 use server::request::{Action, Answer, Body, Consistency, Form, Query, ReadOptions, Request, RequestError, Response};
 use tracing::debug;
 
@@ -13,6 +14,7 @@ use super::limits::LOOKUP_WAIT;
 use crate::backend::Backend;
 use crate::rpc::router::NO_PATH;
 use crate::telemetry::Timer;
+use crate::tokens::Tokens;
 
 /// Name of the service whose instances are the servers.
 const SERVERS: &str = "consul";
@@ -32,7 +34,7 @@ pub struct DnsServer {
     pub(super) settings: Settings,
     freshness: Freshness,
     pub(super) recursors: Recursors,
-    token: Token,
+    tokens: Arc<Tokens>,
 }
 
 static DOMAIN: Timer = Timer::new("dns.domain_query");
@@ -45,10 +47,16 @@ enum Failure {
 }
 
 impl DnsServer {
-    /// A server over a backend; `token` is the secret that its lookups carry.
+    /// A server over a backend; its lookups carry the default one of `tokens`.
     #[must_use]
-    pub fn new(backend: Backend, settings: Settings, freshness: Freshness, recursors: Recursors, token: Token) -> Self {
-        Self { backend, settings, freshness, recursors, token }
+    pub fn new(
+        backend: Backend,
+        settings: Settings,
+        freshness: Freshness,
+        recursors: Recursors,
+        tokens: Arc<Tokens>,
+    ) -> Self {
+        Self { backend, settings, freshness, recursors, tokens }
     }
 
     /// The answer to a packet; `None` where silence is the answer.
@@ -160,7 +168,7 @@ impl DnsServer {
         };
         let request = Request {
             datacenter: datacenter.to_owned(),
-            token: self.token.clone(),
+            token: self.tokens.of_requests(),
             action: Action::Read(options, query),
         };
         match tokio::time::timeout(LOOKUP_WAIT, self.backend.call(request)).await {

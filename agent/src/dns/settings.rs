@@ -1,23 +1,24 @@
 //! From the agent's configuration to the DNS interface.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
 use dns::{Name, ServiceTtls, Settings, Soa};
-use model::Token;
 
 use super::{DnsServer, Freshness, Recursors};
 use crate::backend::Backend;
+use crate::tokens::Tokens;
 
-/// The DNS interface as configured. `token` is the secret that lookups carry.
+/// The DNS interface as configured. Lookups carry the default one of `tokens`.
 #[must_use]
-pub fn server_of(config: &Config, backend: Backend, token: Token) -> DnsServer {
+pub fn server_of(config: &Config, backend: Backend, tokens: Arc<Tokens>) -> DnsServer {
     let freshness = Freshness {
         allows_stale: config.dns.allow_stale,
         stale_ms_max: u64::try_from(config.dns.max_stale.as_millis()).unwrap_or(u64::MAX),
     };
     let recursors = Recursors::new(config.recursors.clone(), config.dns.recursor_timeout);
-    DnsServer::new(backend, settings(config), freshness, recursors, token)
+    DnsServer::new(backend, settings(config), freshness, recursors, tokens)
 }
 
 /// The settings of the answers.

@@ -28,7 +28,7 @@ pub(super) async fn serve(server: Arc<DnsServer>, listener: TcpListener, stop: C
                 let (server, stop) = (Arc::clone(&server), stop.clone());
                 tokio::spawn(async move {
                     let _place = place;
-                    stop.run_until_cancelled(converse(&server, stream)).await;
+                    stop.run_until_cancelled(Box::pin(converse(&server, stream))).await;
                 });
             }
             Err(error) => {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use dns::Settings;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use model::Token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +34,7 @@ fn start(ip: IpAddr, recursors: Vec<SocketAddr>) -> Running {
     let settings = Settings { has_recursors: !recursors.is_empty(), ..Settings::default() };
     let freshness = Freshness { allows_stale: true, stale_ms_max: u64::MAX };
     let recursors = Recursors::new(recursors, Duration::from_millis(300));
-    let server = Arc::new(DnsServer::new(backend, settings, freshness, recursors, Token::default()));
+    let server = Arc::new(DnsServer::new(backend, settings, freshness, recursors, Arc::default()));
     let listeners = bind(&[(ip, 0).into()]).expect("a free port");
     let address = listeners[0].address;
     let task = AbortOnDropHandle::new(tokio::spawn(serve(server, listeners, CancellationToken::new())));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use acl::{Level, Resource};
 use base64::Engine as _;
 use serde_json::json;
 use server::request::ErrorKind;
@@ -21,6 +22,7 @@ const INDEX_OF_NOTHING: u64 = 1;
 /// `PUT /v1/event/fire/:name`
 pub async fn fire(call: &mut Call<'_>) -> Answer {
     let name = call.name("Missing name")?.into_owned();
+    call.caller().await?.require(Resource::Event, &name, Level::Write)?;
     let text = |key: &str| call.query.text(key).to_owned();
     let filters = Filters { node: text("node"), service: text("service"), tag: text("tag") };
     let datacenter = text("dc");
@@ -37,6 +39,7 @@ pub async fn fire(call: &mut Call<'_>) -> Answer {
 /// `GET /v1/event/list`
 pub async fn list(call: &Call<'_>) -> Answer {
     let options = call.read_options()?;
+    let caller = call.caller().await?;
     let wait = match Duration::from_millis(options.wait_ms) {
         Duration::ZERO => WAIT_DEFAULT,
         wait => wait.min(WAIT_MAX),
@@ -46,7 +49,8 @@ pub async fn list(call: &Call<'_>) -> Answer {
     let mut changes = events.watch();
     loop {
         changes.mark_unchanged();
-        let found = events.list(call.query.text("name"));
+        let mut found = events.list(call.query.text("name"));
+        found.retain(|event| caller.allows(Resource::Event, &event.name, Level::Read));
         let index = found.last().map_or(INDEX_OF_NOTHING, |event| event.index());
         let is_known = options.min_index > 0 && index == options.min_index;
         if !is_known || !matches!(tokio::time::timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {

@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use model::{NodeName, TextMap, Token, parse_duration};
+use server::acl::Caller;
 use server::request::{
     Action, Body as Rows, Cluster, Consistency, Form, Page, Query as Question, ReadMeta, ReadOptions, Request,
     Response, Write,
@@ -56,7 +57,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// The secret of the caller: `?token`, else `X-Consul-Token`, else `Authorization: Bearer`.
+    /// The secret of the caller: `?token`, else `X-Consul-Token`, else `Authorization: Bearer`, else
+    /// the agent's default token.
     #[must_use]
     pub fn token(&self) -> Token {
         let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
@@ -67,7 +69,12 @@ impl Call<'_> {
         };
         let given = self.query.get("token").filter(|token| !token.is_empty());
         let secret = given.or_else(|| header("x-consul-token").filter(|token| !token.is_empty())).or_else(bearer);
-        secret.map(Token::new).unwrap_or_default()
+        secret.map_or_else(|| self.state.rights.tokens().of_requests(), Token::new)
+    }
+
+    /// What the caller may. For what this agent answers by itself.
+    pub async fn caller(&self) -> Result<Caller, Failure> {
+        Ok(self.state.rights.caller(&self.token()).await?)
     }
 
     /// The options of a read, for an answer in JSON.
@@ -312,6 +319,7 @@ pub fn unexpected(response: &Response) -> Failure {
         Response::Locked { .. } => "a lock",
         Response::Renewed(_) => "a session",
         Response::Transfer { .. } => "a transfer",
+        Response::Json(_) => "an object",
     };
     Failure::internal(format!("unexpected kind of answer from the server: {kind}"))
 }

@@ -4,6 +4,7 @@
 //! request into a [`server::request::Request`], send it through the [`Backend`] and pass the answer's JSON on as bytes.
 //! Nothing here knows the store or Raft; only the agent's own family knows gossip and the registrations.
 
+mod access;
 pub mod agent;
 mod catalog;
 mod catalog_shapes;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use model::NodeName;
 
 use crate::backend::Backend;
+use crate::rights::AgentRights;
 
 pub use agent::AgentFacts;
 pub use limits::Limits;
@@ -49,6 +51,8 @@ pub struct HttpState {
     pub backend: Backend,
     /// The agent itself, for its own family.
     pub agent: Arc<AgentFacts>,
+    /// Who may use this agent, and its tokens.
+    pub rights: AgentRights,
     /// Name of the datacenter of this agent.
     pub datacenter: String,
     /// Name of this agent's node, for `?near=_agent`.

@@ -214,6 +214,7 @@ impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         let status = match error.kind {
             ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
+            ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorKind::Denied => StatusCode::FORBIDDEN,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Busy => return Self::new(StatusCode::TOO_MANY_REQUESTS, ""),

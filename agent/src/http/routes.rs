@@ -17,7 +17,9 @@ use super::extract::Call;
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
-use super::{HttpState, agent, catalog, event, gzip, health, keyring, kv, operator, session, snapshot, status, txn};
+use super::{
+    HttpState, access, agent, catalog, event, gzip, health, keyring, kv, operator, session, snapshot, status, txn,
+};
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
 
@@ -265,20 +267,20 @@ async fn dispatch_agent(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
     match endpoint {
         Endpoint::AgentSelf => agent::self_view(call),
         Endpoint::AgentVersion => agent::version(),
-        Endpoint::AgentMembers => agent::members(call),
+        Endpoint::AgentMembers => agent::members(call).await,
         Endpoint::AgentJoin => agent::join(call).await,
         Endpoint::AgentLeave => agent::leave(call).await,
         Endpoint::AgentForceLeave => agent::force_leave(call).await,
         Endpoint::AgentReload => agent::reload(call).await,
         Endpoint::AgentMaintenance => agent::maintenance(call).await,
-        Endpoint::AgentServices => agent::services(call),
+        Endpoint::AgentServices => agent::services(call).await,
         Endpoint::AgentService => agent::service(call).await,
         Endpoint::AgentServiceRegister => agent::register_service(call).await,
         Endpoint::AgentServiceDeregister => agent::deregister_service(call).await,
         Endpoint::AgentServiceMaintenance => agent::service_maintenance(call).await,
-        Endpoint::AgentHealthById => agent::service_health_by_id(call),
-        Endpoint::AgentHealthByName => agent::service_health_by_name(call),
-        Endpoint::AgentChecks => agent::checks(call),
+        Endpoint::AgentHealthById => agent::service_health_by_id(call).await,
+        Endpoint::AgentHealthByName => agent::service_health_by_name(call).await,
+        Endpoint::AgentChecks => agent::checks(call).await,
         Endpoint::AgentCheckRegister => agent::register_check(call).await,
         Endpoint::AgentCheckDeregister => agent::deregister_check(call).await,
         Endpoint::AgentCheckPass => agent::set_check(call, "passing").await,
@@ -378,7 +380,10 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
     };
     let mut call = Call { state: &state, tail, query, headers: &head.headers, body: Mutex::new(body) };
     let started = Instant::now();
-    let answer = dispatch(*endpoint, &mut call).await;
+    let answer = match access::check(&call, *endpoint).await {
+        Ok(()) => dispatch(*endpoint, &mut call).await,
+        Err(failure) => Err(failure),
+    };
     series_of(*endpoint, route.pattern, &head.method).since(started);
     if let Err(failure) = &answer {
         tracing::debug!(method = %head.method, path = head.uri.path(), ?failure, "request failed");

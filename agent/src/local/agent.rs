@@ -19,6 +19,7 @@ use super::sidecar;
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
 use super::store::{KeptCheck, KeptService, KeptState, Store, StoreError};
 use crate::checks::{Outcome, Runner, output};
+use crate::tokens::Tokens;
 
 /// What an agent is told about its registrations.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ pub struct Settings {
     pub check_output_max_size: usize,
     /// Keep no output of checks at all.
     pub discard_check_output: bool,
-    /// Token of what brings no token of its own.
-    pub agent_token: Token,
+    /// Tokens of what brings no token of its own.
+    pub tokens: Arc<Tokens>,
     /// Ports that sidecars without a port get theirs from; `None` when they must give one.
     pub sidecar_ports: Option<RangeInclusive<u16>>,
     /// Whom checks over TLS trust, and who they are.
@@ -52,7 +53,7 @@ impl Default for Settings {
             check_update_interval: Duration::from_secs(300),
             check_output_max_size: 4096,
             discard_check_output: false,
-            agent_token: Token::default(),
+            tokens: Arc::default(),
             sidecar_ports: None,
             check_tls: TlsSettings::default(),
         }
@@ -114,10 +115,16 @@ impl LocalAgent {
         &self.settings
     }
 
-    /// Token of what brings no token of its own.
+    /// Token of what the agent does by itself: the node's own record, and looking into the catalog.
     #[must_use]
     pub fn agent_token(&self) -> Token {
-        self.settings.agent_token.clone()
+        self.settings.tokens.agent()
+    }
+
+    /// Token of services and checks that bring none of their own.
+    #[must_use]
+    pub fn default_token(&self) -> Token {
+        self.settings.tokens.of_requests()
     }
 
     /// Reads the registrations. The closure must be short and must not block.

@@ -134,7 +134,11 @@ where
     C: Fn(Request) -> F,
     F: Future<Output = Result<Response, RequestError>>,
 {
-    let token = if push.token == Token::default() { local.agent_token() } else { push.token.clone() };
+    let token = match &push.token {
+        own if *own != Token::default() => own.clone(),
+        _ if push.settles.node => local.agent_token(),
+        _ => local.default_token(),
+    };
     let request = Request { datacenter: String::new(), token, action: Action::Write(push.write.clone()) };
     match call(request).await {
         Ok(_) => {

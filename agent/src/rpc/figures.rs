@@ -47,5 +47,7 @@ pub(super) fn written(write: &Write, started: Instant) {
         Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
         Write::Deregister(_) => DEREGISTERED.since(started),
         Write::SessionCreate(_) | Write::SessionDestroy(_) => SESSIONS.since(started),
+        // They come by a way of their own.
+        Write::Acl(_) => {}
     }
 }

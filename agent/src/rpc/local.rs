@@ -1,16 +1,20 @@
 //! A server's own end of the door: answers what it may, sends the rest to the leader, and holds requests while there is
 //! none.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{ServerId, SessionId};
+use model::{ServerId, SessionId, Token, TxnAnswer};
+use server::acl::{self, Caller, Guard, Settings, check, rows, table};
+use server::blocking::Who;
 use server::endpoint::Prepared;
 use server::request::{
     Action, Cluster, Consistency, ErrorKind, Query, ReadMeta, ReadOptions, Request, RequestError, Response, Write,
 };
 use server::{Shared, blocking, endpoint};
+use state::View;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -27,21 +31,25 @@ use super::transfer::Transfers;
 use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
 use crate::sessions::SessionClocks;
+use crate::tokens::now;
 
 /// One server. HTTP, DNS and the RPC listener share it.
 pub struct LocalServer {
     datacenter: String,
-    raft: RaftNode,
+    pub(super) raft: RaftNode,
     shared: Shared,
     pool: ConnectionPool,
     directory: Directory,
     offer: Mutex<AcceptedOffer>,
     sessions: SessionClocks,
     transfers: Transfers,
+    pub(super) guard: Guard,
+    /// File in which an operator takes an ACL bootstrap back, by its index.
+    pub(super) bootstrap_reset: Option<PathBuf>,
 }
 
 /// How one try of a request ended.
-enum Try {
+pub(super) enum Try {
     /// This server cannot do it now, and nothing was changed.
     Again,
     /// Done, for better or worse.
@@ -63,7 +71,9 @@ impl LocalServer {
     pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
         let (offer, transfers) = (Mutex::default(), Transfers::default());
         let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
-        Self { datacenter, raft, shared: Shared::new(), pool, directory, offer, sessions, transfers }
+        let (guard, bootstrap_reset) = (Guard::new(Settings::off()), None);
+        let shared = Shared::new();
+        Self { datacenter, raft, shared, pool, directory, offer, sessions, transfers, guard, bootstrap_reset }
     }
 
     /// The same server with other clocks of sessions.
@@ -76,6 +86,29 @@ impl LocalServer {
     #[must_use]
     pub fn sessions(&self) -> &SessionClocks {
         &self.sessions
+    }
+
+    /// The same server with access control. `bootstrap_reset` is the file in which an operator takes a bootstrap back.
+    #[must_use]
+    pub fn with_acls(self, guard: Guard, bootstrap_reset: Option<PathBuf>) -> Self {
+        Self { guard, bootstrap_reset, ..self }
+    }
+
+    /// Who shows a secret, as far as this server knows.
+    ///
+    /// # Errors
+    /// When the secret belongs to no token.
+    pub fn caller(&self, token: &Token) -> Result<Caller, RequestError> {
+        self.guard.caller(&self.raft.reader().load(), token, now())
+    }
+
+    /// Answers a request of this server itself: it shows what servers show each other.
+    ///
+    /// # Errors
+    /// As [`LocalServer::call`].
+    pub async fn call_trusted(&self, mut request: Request) -> Result<Response, RequestError> {
+        request.token = self.raft.reader().load().server_secret().cloned().unwrap_or_default();
+        self.call(request).await
     }
 
     /// The directory of servers that it dials from.
@@ -119,6 +152,7 @@ impl LocalServer {
     pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
         figures::received(&request);
         self.check_datacenter(&request)?;
+        acl::check_enabled(self.guard.settings(), &request.action)?;
         if let Some(response) = self.answer_as_any_server(&request).await {
             return response;
         }
@@ -154,6 +188,7 @@ impl LocalServer {
     pub async fn call_forwarded(&self, request: Request) -> Result<Response, RequestError> {
         figures::received(&request);
         self.check_datacenter(&request)?;
+        acl::check_enabled(self.guard.settings(), &request.action)?;
         if !self.raft.leadership().borrow().is_local {
             return Err(RequestError::no_leader());
         }
@@ -178,7 +213,11 @@ impl LocalServer {
                 if options.max_stale_ms.is_some_and(|max| contact > max) {
                     return None;
                 }
-                Some(self.read(options, query.clone(), Consistency::Stale).await)
+                match self.read(&request.token, options, query.clone(), Consistency::Stale).await {
+                    // A token may be newer than what this server has: the leader knows.
+                    Err(error) if error == acl::not_found() && !self.raft.leadership().borrow().is_local => None,
+                    response => Some(response),
+                }
             }
             Action::Read(..) | Action::Write(_) => None,
             Action::Cluster(cluster) => match cluster {
@@ -191,10 +230,14 @@ impl LocalServer {
                     Some(Ok(Response::Names(servers.map(|server| server.address).collect())))
                 }
                 Cluster::RaftConfiguration { stale: true } => {
-                    Some(Ok(Response::RaftConfiguration(self.raft.configuration())))
+                    let checked = self.check_cluster(&request.token, cluster);
+                    Some(checked.map(|()| Response::RaftConfiguration(self.raft.configuration())))
                 }
                 Cluster::Datacenters => Some(Ok(Response::Names(vec![self.datacenter.clone()]))),
-                Cluster::SaveSnapshot { stale: true } => Some(self.begin_save(Consistency::Stale)),
+                Cluster::SaveSnapshot { stale: true } => {
+                    let checked = self.check_cluster(&request.token, cluster);
+                    Some(checked.and_then(|()| self.begin_save(Consistency::Stale)))
+                }
                 Cluster::SaveSnapshot { stale: false }
                 | Cluster::RestoreSnapshot
                 | Cluster::RaftConfiguration { stale: false }
@@ -207,16 +250,16 @@ impl LocalServer {
 
     async fn try_as_leader(&self, request: &Request) -> Try {
         match &request.action {
-            Action::Read(options, query) => self.try_read(options, query.clone()).await,
-            Action::Write(write) => self.try_write(write).await,
-            Action::Cluster(cluster) => match self.change_cluster(cluster).await {
+            Action::Read(options, query) => self.try_read(&request.token, options, query.clone()).await,
+            Action::Write(write) => self.try_write(&request.token, write).await,
+            Action::Cluster(cluster) => match self.change_cluster(&request.token, cluster).await {
                 Ok(response) => Try::Done(Ok(response)),
                 Err(not_done) => not_done.into(),
             },
         }
     }
 
-    async fn try_read(&self, options: &ReadOptions, query: Query) -> Try {
+    async fn try_read(&self, token: &Token, options: &ReadOptions, query: Query) -> Try {
         // A stale read gets here when this server is too far behind for it.
         let consistency = match options.consistency {
             Consistency::Consistent => Consistency::Consistent,
@@ -228,21 +271,28 @@ impl LocalServer {
         }
         figures::ready(consistency, started);
         if options.min_index == 0 {
-            return Try::Done(self.read(options, query, consistency).await);
+            return Try::Done(self.read(token, options, query, consistency).await);
         }
         // A server that lost the leadership may be cut off from all changes: the new leader must be asked instead.
         let mut leadership = self.raft.leadership();
         tokio::select! {
-            response = self.read(options, query, consistency) => Try::Done(response),
+            response = self.read(token, options, query, consistency) => Try::Done(response),
             _ = leadership.wait_for(|state| !state.is_local) => Try::Again,
         }
     }
 
-    async fn read(&self, options: &ReadOptions, query: Query, done: Consistency) -> Result<Response, RequestError> {
+    async fn read(
+        &self,
+        token: &Token,
+        options: &ReadOptions,
+        query: Query,
+        done: Consistency,
+    ) -> Result<Response, RequestError> {
+        let who = Who { guard: &self.guard, token, now };
         let random = rand::random();
         let sleep = tokio::time::sleep;
         let session = if let Query::Session { id } = &query { Some(id.clone()) } else { None };
-        let reading = blocking::read(self.raft.reader(), &self.shared, options, query, random, sleep).await?;
+        let reading = blocking::read(self.raft.reader(), &self.shared, who, options, query, random, sleep).await?;
         let meta = ReadMeta {
             index: reading.index,
             known_leader: self.raft.leadership().borrow().leader.is_some(),
@@ -254,12 +304,28 @@ impl LocalServer {
         Ok(Response::Read(meta, reading.body))
     }
 
-    async fn try_write(&self, write: &Write) -> Try {
+    async fn try_write(&self, token: &Token, write: &Write) -> Try {
+        // What is decided with this view is checked again when it is applied, as far as it matters.
+        if let Write::Acl(write) = write {
+            return Box::pin(self.try_acl_write(token, write)).await;
+        }
         let leading = self.sessions.leading(&self.datacenter);
-        let prepared = endpoint::prepare_write(&self.raft.reader().load(), write, &leading);
-        let command = match prepared {
-            Ok(Prepared::Propose(command)) => command,
-            Ok(Prepared::Answer(response)) => return self.answer_as_leader(response).await,
+        let prepare = |view: &View| {
+            let caller = self.guard.caller(view, token, now())?;
+            table::check_write(view, &caller, write)?;
+            let refused = match write {
+                Write::Txn(operations) => check::txn(view, &caller, operations),
+                _ => TxnAnswer::default(),
+            };
+            if !refused.errors.is_empty() {
+                return Ok((caller, Prepared::Answer(Response::Txn(refused))));
+            }
+            endpoint::prepare_write(view, write, &leading).map(|prepared| (caller, prepared))
+        };
+        let prepared = prepare(&self.raft.reader().load());
+        let (caller, command) = match prepared {
+            Ok((caller, Prepared::Propose(command))) => (caller, command),
+            Ok((_, Prepared::Answer(response))) => return self.answer_as_leader(response).await,
             Err(error) => return Try::Done(Err(error)),
         };
         let started = std::time::Instant::now();
@@ -267,7 +333,10 @@ impl LocalServer {
         figures::written(write, started);
         match proposed {
             Ok(outcome) => {
-                let finished = endpoint::finish_write(outcome);
+                let mut finished = endpoint::finish_write(outcome);
+                if let Ok(Response::Txn(answer)) = &mut finished {
+                    rows::keep_visible_results(&caller, answer);
+                }
                 if let (Ok(_), Write::SessionCreate(session), Some(term)) = (&finished, write, self.leading_term()) {
                     self.sessions.renew(term, session);
                 }
@@ -300,12 +369,17 @@ impl LocalServer {
         Ok(Response::Renewed(session.filter(|session| self.sessions.renew(term, session))))
     }
 
-    async fn change_cluster(&self, cluster: &Cluster) -> Result<Response, NotDone> {
+    fn check_cluster(&self, token: &Token, cluster: &Cluster) -> Result<(), RequestError> {
+        let view = self.raft.reader().load();
+        table::check_cluster(&view, &self.guard.caller(&view, token, now())?, cluster)
+    }
+
+    async fn change_cluster(&self, token: &Token, cluster: &Cluster) -> Result<Response, NotDone> {
+        // A new leader must have heard of all tokens before it asks for one.
+        self.raft.ready_to_read(Consistency::Default).await?;
+        self.check_cluster(token, cluster).map_err(NotDone::Failed)?;
         match cluster {
-            Cluster::RaftConfiguration { .. } => {
-                self.raft.ready_to_read(Consistency::Default).await?;
-                Ok(Response::RaftConfiguration(self.raft.configuration()))
-            }
+            Cluster::RaftConfiguration { .. } => Ok(Response::RaftConfiguration(self.raft.configuration())),
             Cluster::RemovePeer { id, address } => {
                 let id = self.find_peer(id, address).map_err(NotDone::Failed)?;
                 self.raft.remove(id).await.map(|()| Response::Done)

@@ -5,6 +5,7 @@
 //! Raft entries, heartbeats with votes, and snapshots have connections of their own ([`frame::Lane`]), so that none of
 //! them waits behind another. What the calls mean is not known here: see `local` for servers, `router` for clients.
 
+mod acl;
 pub mod archive;
 pub mod connection;
 pub mod directory;

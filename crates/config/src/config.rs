@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{Json, TextMap};
+use model::{Json, TextMap, Token};
 
 /// Everything that an agent is told at its start.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,8 @@ pub struct Config {
     pub session_ttl_min: Duration,
     /// Settings of the HTTP interface.
     pub http: Http,
+    /// Access control.
+    pub acl: Acl,
 }
 
 /// Listening addresses of single interfaces.
@@ -361,6 +363,53 @@ pub struct Soa {
     pub expire: u32,
     /// TTL of negative answers.
     pub min_ttl: u32,
+}
+
+/// Access control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acl {
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Whether what no rule speaks of is allowed.
+    pub default_allow: bool,
+    /// What a client agent does when no server can be asked.
+    pub down_policy: DownPolicy,
+    /// How long a client agent keeps what a token may.
+    pub token_ttl: Duration,
+    /// Whether listing keys needs `list` on the prefix.
+    pub key_list_policy: bool,
+    /// Whether tokens set over HTTP are kept in the data directory.
+    pub token_persistence: bool,
+    /// Tokens of this agent.
+    pub tokens: AclTokens,
+}
+
+/// What a client agent does about tokens when no server can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownPolicy {
+    /// Allow everything.
+    Allow,
+    /// Deny everything.
+    Deny,
+    /// Go on with what was known, however old; deny what was not.
+    ExtendCache,
+    /// The same, and never wait for a server when anything is known.
+    AsyncCache,
+}
+
+/// Tokens of an agent; empty where not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AclTokens {
+    /// Of requests that bring none.
+    pub default: Token,
+    /// Of what the agent does by itself.
+    pub agent: Token,
+    /// May use this agent when no server can be asked.
+    pub agent_recovery: Token,
+    /// Token of all rights that the leader makes.
+    pub initial_management: Token,
+    /// To copy from the primary datacenter with.
+    pub replication: Token,
 }
 
 /// Settings of the HTTP interface.

@@ -15,7 +15,8 @@ mod suggest;
 mod validate;
 
 pub use config::{
-    Addresses, Config, Dns, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa, Tls, UnixSockets,
+    Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa,
+    Tls, UnixSockets,
 };
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};

@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::Token;
 use serde_json::Value;
 
 use crate::config::{
-    Addresses, Config, Dns, GossipEncryption, GossipTiming, Http, Limits, LogLevel, Logging, Performance, Ports, Soa,
-    Telemetry, Tls, UnixSockets,
+    Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipEncryption, GossipTiming, Http, Limits, LogLevel,
+    Logging, Performance, Ports, Soa, Telemetry, Tls, UnixSockets,
 };
 use crate::host::Host;
 use crate::load::Values;
@@ -128,6 +129,47 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
             block_endpoints: reader.text_list("http_config.block_endpoints"),
             allow_write_http_from: reader.text_list("http_config.allow_write_http_from"),
         },
+        acl: acl(reader),
+    }
+}
+
+fn acl(reader: &mut Reader<'_>) -> Acl {
+    let default_allow = match reader.text("acl.default_policy").as_str() {
+        "allow" => true,
+        "deny" => false,
+        other => {
+            reader.refuse("acl.default_policy", &format!("Unexpected default policy: {other:?}: use allow or deny"));
+            false
+        }
+    };
+    let down_policy = match reader.text("acl.down_policy").as_str() {
+        "allow" => DownPolicy::Allow,
+        "deny" => DownPolicy::Deny,
+        "extend-cache" => DownPolicy::ExtendCache,
+        "async-cache" => DownPolicy::AsyncCache,
+        other => {
+            let choice = "use allow, deny, extend-cache or async-cache";
+            reader.refuse("acl.down_policy", &format!("invalid down policy {other:?}: {choice}"));
+            DownPolicy::Deny
+        }
+    };
+    let token = |key: &str| Token::new(reader.text(key));
+    let either = |new: &str, old: &str| reader.some_text(new).map_or_else(|| token(old), Token::new);
+    let tokens = AclTokens {
+        default: token("acl.tokens.default"),
+        agent: token("acl.tokens.agent"),
+        agent_recovery: either("acl.tokens.agent_recovery", "acl.tokens.agent_master"),
+        initial_management: either("acl.tokens.initial_management", "acl.tokens.master"),
+        replication: token("acl.tokens.replication"),
+    };
+    Acl {
+        enabled: reader.flag("acl.enabled"),
+        default_allow,
+        down_policy,
+        token_ttl: reader.duration("acl.token_ttl"),
+        key_list_policy: reader.flag("acl.enable_key_list_policy"),
+        token_persistence: reader.flag("acl.enable_token_persistence"),
+        tokens,
     }
 }
 

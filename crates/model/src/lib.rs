@@ -4,6 +4,7 @@
 //! same names, with bytes as bytes. Every struct fills missing fields with defaults, so that fields may be added.
 //! It knows no store, no network and no clock.
 
+mod acl;
 mod base64;
 mod check;
 mod coordinate;
@@ -19,9 +20,14 @@ mod proxy;
 mod register;
 mod service;
 mod session;
+mod time;
 mod txn;
 mod views;
 
+pub use acl::{
+    ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, AclAuthMethod, AclBindingRule, AclLink, AclPolicy, AclRole, AclToken,
+    MANAGEMENT_POLICY_ID, MANAGEMENT_POLICY_NAME, NodeIdentity, ServiceIdentity,
+};
 pub use base64::{decode_base64, encode_base64};
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
 pub use coordinate::{Coordinate, NodeCoordinate};
@@ -40,6 +46,7 @@ pub use proxy::{
 pub use register::{Deregistration, Registration};
 pub use service::{NodeService, ServiceAddress, Weights};
 pub use session::{HeldLock, LockDelay, ServiceCheck, Session, SessionBehavior};
+pub use time::Timestamp;
 pub use txn::{ObjectVerb, TxnAnswer, TxnError, TxnLook, TxnOp, TxnResult};
 pub use views::{CheckServiceNode, NodeServices, ServiceInstance};
 

@@ -10,12 +10,31 @@ use std::time::Duration;
 
 use filter::Filter;
 use futures::future::{Either, select};
+use model::{Timestamp, Token};
 use state::{Reader, View};
 
+use crate::acl::{Caller, Guard};
 use crate::endpoint;
 use crate::limits::{JITTER_PART, WAIT_DEFAULT, WAIT_MAX};
-use crate::request::{Body, Form, Query, ReadOptions, RequestError};
+use crate::request::{Body, Form, Page, Query, ReadOptions, RequestError};
 use crate::shared::{ReadKey, Rendered, Shared};
+
+/// Who asks, found out anew for each view that answers: rights may change while a read waits.
+#[derive(Clone, Copy)]
+pub struct Who<'a> {
+    /// Knows who has which secret.
+    pub guard: &'a Guard,
+    /// The secret.
+    pub token: &'a Token,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+impl Who<'_> {
+    fn caller(&self, view: &View) -> Result<Caller, RequestError> {
+        self.guard.caller(view, self.token, (self.now)())
+    }
+}
 
 /// An answer with its index.
 #[derive(Clone, Debug)]
@@ -43,9 +62,14 @@ pub fn wait_time(wait_ms: u64, random: u32) -> Duration {
 ///
 /// # Errors
 /// When the filter is wrong.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a server has, who asks and what, and the two things that only a shell has"
+)]
 pub async fn read<S, F>(
     reader: &Reader,
     shared: &Shared,
+    who: Who<'_>,
     options: &ReadOptions,
     query: Query,
     random: u32,
@@ -59,18 +83,24 @@ where
     let filter = endpoint::parse_filter(&query, &options.filter)?;
     let min_index = if endpoint::never_blocks(&query) { 0 } else { options.min_index };
     let read = Read {
-        key: ReadKey { query, filter: options.filter.clone(), page: options.page.clone() },
+        query,
+        filter_text: options.filter.clone(),
+        page: options.page.clone(),
+        who,
         filter,
         shared,
         form: options.form,
         is_waiting: min_index > 0,
     };
-    let source = endpoint::source(&read.key.query);
+    let source = endpoint::source(&read.query);
     if min_index == 0 {
         return read.answer(&reader.load());
     }
     // Held while waiting, so that the place of this query is not given up in between.
-    let _slot = (read.form == Form::Json).then(|| shared.slot(&read.key));
+    let _slot = match read.form {
+        Form::Json => Some(shared.slot(&read.key(&who.caller(&reader.load())?))),
+        Form::Rows => None,
+    };
     let mut sleep = Some(sleep);
     let mut deadline = pin!(None);
     loop {
@@ -93,7 +123,10 @@ where
 
 /// One read on its way.
 struct Read<'a> {
-    key: ReadKey,
+    query: Query,
+    filter_text: String,
+    page: Page,
+    who: Who<'a>,
     filter: Option<Filter>,
     shared: &'a Shared,
     form: Form,
@@ -101,34 +134,41 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
+    fn key(&self, caller: &Caller) -> ReadKey {
+        let (query, filter, page) = (self.query.clone(), self.filter_text.clone(), self.page.clone());
+        ReadKey { query, filter, page, scope: caller.scope() }
+    }
+
     fn answer(&self, view: &View) -> Result<Reading, RequestError> {
-        let source = endpoint::source(&self.key.query);
+        let caller = self.who.caller(view)?;
+        let source = endpoint::source(&self.query);
         // Taken from this view even when the body was made from another: the body is not older than the index then.
         let index = view.index_of(source.as_source()).max(1);
         match self.form {
             Form::Rows => {
-                let answer = endpoint::evaluate_page(view, &self.key.query, self.filter.as_ref(), &self.key.page);
+                let answer = endpoint::evaluate_page(view, &caller, &self.query, self.filter.as_ref(), &self.page)?;
                 let fencing_token = endpoint::fencing_token(view, &answer);
                 Ok(Reading { index, body: Body::Rows(answer), fencing_token })
             }
             Form::Json => {
-                let Rendered { found, json, fencing_token } = self.render(view)?;
+                let Rendered { found, json, fencing_token } = self.render(view, &caller)?;
                 Ok(Reading { index, body: Body::Json { found, json }, fencing_token })
             }
         }
     }
 
-    fn render(&self, view: &View) -> Result<Rendered, RequestError> {
-        let query = &self.key.query;
-        if matches!(query, Query::KvGet { .. }) && !self.is_waiting {
+    fn render(&self, view: &View, caller: &Caller) -> Result<Rendered, RequestError> {
+        let query = &self.query;
+        // What is said about the ACL system is for one caller only, not for all with the same rights.
+        if matches!(query, Query::Acl(_)) || (matches!(query, Query::KvGet { .. }) && !self.is_waiting) {
             // Finding and encoding one entry costs no more than finding its place among the shared answers.
-            return endpoint::render(view, query, self.filter.as_ref(), &self.key.page);
+            return endpoint::render(view, caller, query, self.filter.as_ref(), &self.page);
         }
-        let slot = self.shared.slot(&self.key);
+        let slot = self.shared.slot(&self.key(caller));
         self.shared.answer(&slot, || {
             // In this order: what changes after the watches were taken makes them stale.
             let watches = view.watches(endpoint::source(query).as_source());
-            Ok((endpoint::render(view, query, self.filter.as_ref(), &self.key.page)?, watches))
+            Ok((endpoint::render(view, caller, query, self.filter.as_ref(), &self.page)?, watches))
         })
     }
 }

@@ -7,6 +7,7 @@
 //! - as leader, every so often and after every member event: [`leader::reconcile::reconcile`] and
 //!   [`leader::tombstones::TombstoneReaper`].
 
+pub mod acl;
 pub mod blocking;
 pub mod endpoint;
 pub mod filter_rows;

@@ -31,6 +31,17 @@ pub const LOCK_DELAY_GRANULARITY: Duration = Duration::from_millis(20);
 
 /// How long lock-delays are remembered: longer than the longest of them.
 pub const LOCK_DELAY_KEPT: Duration = Duration::from_secs(62);
+/// Most tokens whose rights a server keeps at hand.
+pub const CALLERS_MAX: usize = 65_536;
+
+/// Shortest life of a token that expires.
+pub const TOKEN_TTL_MIN: Duration = Duration::from_secs(60);
+
+/// Longest life of a token that expires.
+pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Most expired tokens that are deleted at once.
+pub const REAPED_TOKENS_MAX: usize = 1024;
 
 /// How long the index of a deleted key is remembered.
 pub const TOMBSTONE_TTL: Duration = Duration::from_secs(900);

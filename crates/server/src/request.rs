@@ -15,6 +15,8 @@ use model::{
 pub use model::{KvChange, KvCopy, KvVerb};
 use serde::{Deserialize, Serialize};
 
+use crate::acl::{AclAnswer, AclQuery, AclWrite};
+
 /// One request of a client, an agent or another server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
@@ -140,6 +142,8 @@ pub enum Query {
     AllHealth { tags: Vec<String>, passing: bool, meta: TextMap },
     /// What happened to the keys under a prefix after an index; waits as [`Query::KvList`] does.
     KvSince { prefix: Key, since: u64 },
+    /// About the ACL system. Never shared between callers.
+    Acl(AclQuery),
 }
 
 /// Changes of the replicated state.
@@ -162,6 +166,8 @@ pub enum Write {
     KvCopy(KvCopy),
     /// Several operations, all or none.
     Txn(Vec<TxnOp>),
+    /// Change the ACL system; answered with the object as it is then.
+    Acl(AclWrite),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -225,6 +231,8 @@ pub enum Response {
         /// Facts about what is saved.
         meta: ReadMeta,
     },
+    /// To writes that answer with an object: minified JSON.
+    Json(Bytes),
 }
 
 /// Facts about a read, which become the `X-Consul-*` headers.
@@ -288,6 +296,8 @@ pub enum Answer {
     Txn(TxnAnswer),
     /// Changes of keys.
     KvSince(KvSince),
+    /// About the ACL system.
+    Acl(AclAnswer),
 }
 
 /// Why a request failed. `Display` is the exact text that the client sees.
@@ -309,6 +319,8 @@ pub enum ErrorKind {
     Failed,
     /// The caller may not; HTTP 403.
     Denied,
+    /// There is no access control to ask about; HTTP 401.
+    Unauthorized,
     /// Nothing of that name; HTTP 404.
     NotFound,
     /// No leader within the hold time; nothing was changed; HTTP 500.

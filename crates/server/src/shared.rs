@@ -25,6 +25,8 @@ pub(crate) struct ReadKey {
     pub(crate) query: Query,
     pub(crate) filter: String,
     pub(crate) page: Page,
+    /// Number of the caller's rights: others see other rows.
+    pub(crate) scope: u64,
 }
 
 /// An encoded answer.

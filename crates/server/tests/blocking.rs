@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use common::{Fixture, at_once, block_on, get, health, list, waiting};
+use common::{Fixture, at_once, block_on, get, health, list, waiting, who};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -50,9 +50,10 @@ fn an_index_in_the_past_answers_at_once_and_one_in_the_future_waits_for_the_time
     let mut fixture = Fixture::new();
     fixture.put("a", "1");
     fixture.put("a", "2");
-    let run = |options: &ReadOptions| block_on(read(&fixture.reader, &fixture.shared, options, get("a"), 0, at_once));
+    let run =
+        |options: &ReadOptions| block_on(read(&fixture.reader, &fixture.shared, who(), options, get("a"), 0, at_once));
     let past = |_| -> std::future::Ready<()> { panic!("an answer that is there needs no timer") };
-    let reading = block_on(read(&fixture.reader, &fixture.shared, &waiting(1, Form::Json), get("a"), 0, past));
+    let reading = block_on(read(&fixture.reader, &fixture.shared, who(), &waiting(1, Form::Json), get("a"), 0, past));
     assert_eq!(reading.expect("a right query").index, 2);
     assert_eq!(run(&waiting(2, Form::Rows)).expect("a right query").index, 2);
     assert_eq!(run(&waiting(99, Form::Json)).expect("a right query").index, 2, "the real index, though it is lower");
@@ -70,8 +71,8 @@ fn a_read_is_woken_by_its_own_data_alone() {
     let index = fixture.index;
     let (reader, shared) = (fixture.reader.clone(), Arc::clone(&fixture.shared));
     let options = waiting(index, Form::Json);
-    let mut of_web = pin!(read(&reader, &shared, &options, health("web", false), 0, never));
-    let mut of_key = pin!(read(&reader, &shared, &options, get("k"), 0, never));
+    let mut of_web = pin!(read(&reader, &shared, who(), &options, health("web", false), 0, never));
+    let mut of_key = pin!(read(&reader, &shared, who(), &options, get("k"), 0, never));
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&counter));
     let mut context = Context::from_waker(&waker);
@@ -104,7 +105,7 @@ fn a_service_that_comes_or_goes_wakes_those_who_ask_for_its_name() {
     ];
     for (step, expected) in steps.into_iter().zip([1, 0, 1]) {
         let options = waiting(known, Form::Json);
-        let mut waits = pin!(read(&reader, &shared, &options, health("web", false), 0, never));
+        let mut waits = pin!(read(&reader, &shared, who(), &options, health("web", false), 0, never));
         assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         fixture.register(step).expect("accepted");
         let Poll::Ready(Ok(reading)) = waits.poll(&mut Context::from_waker(Waker::noop())) else {
@@ -158,7 +159,7 @@ fn the_future_of_a_read_can_move_between_threads() {
     fn assert_send<T: Send>(_: &T) {}
     let fixture = Fixture::new();
     let options = waiting(1, Form::Json);
-    assert_send(&read(&fixture.reader, &fixture.shared, &options, get("a"), 0, at_once));
+    assert_send(&read(&fixture.reader, &fixture.shared, who(), &options, get("a"), 0, at_once));
 }
 
 /// Readers follow their data by blocking queries alone; the writer stops after a marker. If a wake-up were lost, a
@@ -204,8 +205,8 @@ fn no_wake_up_is_lost_between_threads() {
 fn follow(reader: &state::Reader, shared: &server::Shared, query: &Query, form: Form) -> u64 {
     let mut index = 0;
     loop {
-        let reading =
-            block_on(read(reader, shared, &waiting(index, form), query.clone(), 0, never)).expect("a right query");
+        let reading = block_on(read(reader, shared, who(), &waiting(index, form), query.clone(), 0, never))
+            .expect("a right query");
         assert!(index == 0 || reading.index > index, "woken without news");
         let text = text(&reading);
         // "marker" in base64, as bytes of a value, or as a tag.

@@ -7,6 +7,7 @@
 use model::{Deregistration, KvChange, KvCopy, Registration, Session, SessionId, TxnOp};
 use serde::{Deserialize, Serialize};
 
+use crate::acl_command::AclCommand;
 use crate::limits::NESTING_MAX;
 use crate::restore::{RestoreChange, RestoreStep};
 
@@ -62,6 +63,8 @@ pub enum Command {
     Txn(Vec<TxnOp>),
     /// One step of replacing the whole state by that of a snapshot archive.
     Restore(RestoreChange),
+    /// A change of the ACL system.
+    Acl(AclCommand),
 }
 
 /// Why bytes are not a command that this server can apply.
@@ -136,6 +139,7 @@ impl Command {
             Self::Deregister(body) => encode(DEREGISTER, body),
             Self::KvChange(body) => encode(KV_CHANGE, body),
             Self::RegisterAll(body) => encode(REGISTER_ALL, &RegisterAllRef { registrations: body }),
+            Self::Acl(command) => command.encode(),
             Self::ReapTombstones { index } => encode(REAP_TOMBSTONES, &ReapTombstonesBody { index: *index }),
             Self::SessionCreate(body) => encode(SESSION_CREATE, body),
             Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
@@ -174,6 +178,7 @@ impl Command {
             KV_COPY => decode(body).map(Self::KvCopy),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
             RESTORE => decode(body).map(Self::Restore),
+            _ if AclCommand::is_kind(kind) => AclCommand::decode(kind, body).map(Self::Acl),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };
@@ -191,7 +196,7 @@ struct TxnRef<'a> {
     operations: &'a [TxnOp],
 }
 
-fn encode(kind: u8, body: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(kind: u8, body: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION, kind];
     rmp_serde::encode::write_named(&mut bytes, body).expect("the model serializes into memory without failing");
     bytes

@@ -9,6 +9,7 @@
 //! - [`Store::snapshot`] is O(1) and may be written on any thread while the store goes on.
 //!   [`Store::restore`] replaces everything, after it has verified everything.
 
+mod acl_command;
 mod apply;
 mod command;
 mod consul;
@@ -25,6 +26,7 @@ mod tables;
 mod view;
 mod watch;
 
+pub use acl_command::AclCommand;
 pub use command::{Command, CommandError};
 pub use instance::Instance;
 pub use outcome::Outcome;

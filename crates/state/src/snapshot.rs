@@ -18,7 +18,7 @@ use crate::command::decode;
 use crate::consul;
 use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
 use crate::restore::{Restored, Staged};
-use crate::tables::{Draft, Tables};
+use crate::tables::{AclTables, Draft, Tables};
 
 const MAGIC: &[u8; 8] = b"concord\0";
 const FORMAT: u8 = 1;
@@ -36,6 +36,13 @@ const HELD_LOCK: u8 = 11;
 const LOCK_DELAY: u8 = 12;
 const RESTORED: u8 = 63;
 const STAGED: u8 = 64;
+// As the commands that put them.
+const ACL_TOKEN: u8 = 36;
+const ACL_POLICY: u8 = 38;
+const ACL_ROLE: u8 = 40;
+const ACL_BINDING_RULE: u8 = 42;
+const ACL_AUTH_METHOD: u8 = 44;
+const ACL_SERVER_SECRET: u8 = 47;
 
 /// The state at one index; O(1) to take, shares everything with the store.
 #[derive(Clone)]
@@ -229,12 +236,32 @@ impl Snapshot {
                 out.record(STAGED, &StagedRecord { id: staged.id, bytes: bytes.clone() })?;
             }
         }
+        write_acl(&self.tables.acl, &mut out)?;
         let records = out.records;
         out.record(END, &records)?;
         let crc = out.crc.clone().finalize();
         out.write(&crc.to_le_bytes())?;
         Ok(out.bytes)
     }
+}
+
+fn write_acl<W: Write>(acl: &AclTables, out: &mut Output<'_, W>) -> io::Result<()> {
+    for token in acl.tokens.iter() {
+        out.record(ACL_TOKEN, token)?;
+    }
+    for policy in acl.policies.iter() {
+        out.record(ACL_POLICY, policy)?;
+    }
+    for role in acl.roles.iter() {
+        out.record(ACL_ROLE, role)?;
+    }
+    for method in acl.auth_methods.iter() {
+        out.record(ACL_AUTH_METHOD, method)?;
+    }
+    for rule in acl.binding_rules.iter() {
+        out.record(ACL_BINDING_RULE, rule)?;
+    }
+    acl.server_secret.as_ref().map_or(Ok(()), |secret| out.record(ACL_SERVER_SECRET, secret))
 }
 
 struct Output<'a, W> {
@@ -387,6 +414,12 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
                 Arc::make_mut(staged).chunks.push(bytes);
             }
         }
+        ACL_TOKEN => draft.place_token(decode(body).map_err(malformed)?),
+        ACL_POLICY => draft.place_policy(decode(body).map_err(malformed)?),
+        ACL_ROLE => draft.place_role(decode(body).map_err(malformed)?),
+        ACL_AUTH_METHOD => draft.place_auth_method(decode(body).map_err(malformed)?),
+        ACL_BINDING_RULE => draft.place_binding_rule(decode(body).map_err(malformed)?),
+        ACL_SERVER_SECRET => draft.tables.acl.server_secret = Some(decode(body).map_err(malformed)?),
         _ if kind & IGNORABLE != 0 => {}
         _ => return Err(SnapshotError::UnknownRecord(kind)),
     }

@@ -17,6 +17,16 @@ pub enum Table {
     Sessions,
     /// Delays before lost locks can be taken again.
     LockDelays,
+    /// Tokens.
+    AclTokens,
+    /// Policies.
+    AclPolicies,
+    /// Roles.
+    AclRoles,
+    /// Binding rules.
+    AclBindingRules,
+    /// Auth methods.
+    AclAuthMethods,
 }
 
 impl Table {
@@ -28,6 +38,11 @@ impl Table {
             Self::Kv => "kvs",
             Self::Sessions => "sessions",
             Self::LockDelays => "lock_delays",
+            Self::AclTokens => "acl-tokens",
+            Self::AclPolicies => "acl-policies",
+            Self::AclRoles => "acl-roles",
+            Self::AclBindingRules => "acl-binding-rules",
+            Self::AclAuthMethods => "acl-auth-methods",
         }
     }
 }

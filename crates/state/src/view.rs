@@ -1,5 +1,7 @@
 //! A view: one immutable, complete version of the state. Everything a query can ask.
 
+mod acl;
+
 use std::sync::Arc;
 
 use model::{HealthCheck, Key, KvEntry, KvSince, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook};

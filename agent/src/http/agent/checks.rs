@@ -3,8 +3,10 @@
 use filter::{Filter, JsonRow, Schema};
 use model::{CheckId, Json};
 
+use server::acl::rows::sees;
+
 use super::shapes::{CheckBody, STANDALONE_CHECK, UPDATE, Update};
-use super::{done, tail_text};
+use super::{done, tail_text, vet};
 use crate::http::extract::Call;
 use crate::http::reply::{Answer, Failure, Reply};
 use crate::local::{Source, StandaloneCheckSpec};
@@ -35,11 +37,15 @@ pub fn filter_of(call: &Call<'_>, schema: &'static Schema, prefix: &str) -> Resu
 }
 
 /// `GET /v1/agent/checks`
-pub fn checks(call: &Call<'_>) -> Answer {
+pub async fn checks(call: &Call<'_>) -> Answer {
+    let caller = call.caller().await?;
     let filter = filter_of(call, &filter::CHECK, "")?;
     call.state.agent.local.with_registry(|registry| {
         let mut shown = serde_json::Map::new();
         for (id, entry) in registry.checks() {
+            if !sees(&caller, &entry.check.node, &entry.check.service_name) {
+                continue;
+            }
             let row = serde_json::to_value(&*entry.check).map_err(|error| Failure::internal(error.to_string()))?;
             if filter.as_ref().is_none_or(|filter| filter.takes(&row)) {
                 shown.insert(id.to_string(), row);
@@ -57,19 +63,25 @@ pub async fn register_check(call: &mut Call<'_>) -> Answer {
     if spec.token.secret().is_empty() {
         spec.token = call.token();
     }
+    vet::check_register(call, &spec).await?;
     call.state.agent.local.register_check(&spec, Source::Remote).await?;
     done()
 }
 
 /// `PUT /v1/agent/check/deregister/:id`
 pub async fn deregister_check(call: &Call<'_>) -> Answer {
-    call.state.agent.local.deregister_check(&CheckId::from(tail_text(call))).await?;
+    let id = CheckId::from(tail_text(call));
+    if !id.is_empty() {
+        vet::check(call, &id).await?;
+    }
+    call.state.agent.local.deregister_check(&id).await?;
     done()
 }
 
 /// `PUT /v1/agent/check/{pass,warn,fail}/:id`
 pub async fn set_check(call: &Call<'_>, status: &'static str) -> Answer {
     let id = CheckId::from(tail_text(call));
+    vet::check(call, &id).await?;
     call.state.agent.local.update_ttl(&id, status, call.query.text("note")).await?;
     done()
 }
@@ -78,6 +90,7 @@ pub async fn set_check(call: &Call<'_>, status: &'static str) -> Answer {
 pub async fn update_check(call: &mut Call<'_>) -> Answer {
     let update: Update = call.take_json(&UPDATE).await?;
     let id = CheckId::from(tail_text(call));
+    vet::check(call, &id).await?;
     call.state.agent.local.update_ttl(&id, &update.status, &update.output).await?;
     done()
 }

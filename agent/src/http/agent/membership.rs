@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acl::{Level, Resource};
 use gossip::Member;
 use http::StatusCode;
 use model::{AgentMember, Coordinate, TextMap};
@@ -101,9 +102,11 @@ pub fn version() -> Answer {
 }
 
 /// `GET /v1/agent/members`
-pub fn members(call: &Call<'_>) -> Answer {
+pub async fn members(call: &Call<'_>) -> Answer {
+    let caller = call.caller().await?;
+    let visible = |member: &&Member| caller.allows(Resource::Node, member.name.as_bytes(), Level::Read);
     let listed = match pool_of(call) {
-        Some(pool) => pool.members().iter().map(servers::agent_member).collect::<Vec<AgentMember>>(),
+        Some(pool) => pool.members().iter().filter(visible).map(servers::agent_member).collect::<Vec<AgentMember>>(),
         None => Vec::new(),
     };
     Reply::json_of(&listed)

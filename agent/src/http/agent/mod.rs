@@ -8,6 +8,7 @@ mod services;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod vet;
 mod views;
 
 pub use checks::{checks, deregister_check, register_check, set_check, update_check};

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use acl::{Level, Resource};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use model::{HealthCheck, NodeService, ServiceId, Token};
 use tokio::time::Instant;
 
 use super::shapes::SERVICE;
+use super::vet;
 use super::views::{HealthView, ServiceView, aggregate, check_of_health};
 use super::{done, enable_of, tail_text};
 use crate::http::extract::Call;
@@ -23,12 +25,16 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `GET /v1/agent/services`
-pub fn services(call: &Call<'_>) -> Answer {
+pub async fn services(call: &Call<'_>) -> Answer {
+    let caller = call.caller().await?;
     let filter =
         super::checks::filter_of(call, &filter::NODE_SERVICE, "Failed to create boolean expression evaluator: ")?;
     call.state.agent.local.with_registry(|registry| {
         let mut shown = serde_json::Map::new();
         for (id, entry) in registry.services() {
+            if !caller.allows(Resource::Service, &*entry.service.service, Level::Read) {
+                continue;
+            }
             let view = serde_json::to_value(ServiceView::new(&entry.service))
                 .map_err(|error| Failure::internal(error.to_string()))?;
             if filter.as_ref().is_none_or(|filter| filter.takes(&view)) {
@@ -48,6 +54,7 @@ pub async fn service(call: &Call<'_>) -> Answer {
         text => model::parse_duration(text).map_err(|_| Failure::bad_request("Invalid wait time"))?.min(WAIT_MAX),
     };
     let deadline = Instant::now() + wait;
+    let caller = call.caller().await?;
     let local = &call.state.agent.local;
     let mut changes = local.watch();
     loop {
@@ -55,15 +62,17 @@ pub async fn service(call: &Call<'_>) -> Answer {
         let found = local.with_registry(|registry| {
             let entry = registry.services().get(id.as_str())?;
             let (view, hash) = ServiceView::new(&entry.service).with_hash();
-            Some((Reply::json_of(&view), hash))
+            let allowed = caller.require(Resource::Service, &*entry.service.service, Level::Read);
+            Some((allowed.map_err(Failure::from).and_then(|()| Reply::json_of(&view)), hash))
         });
         let Some((reply, hash)) = found else {
             return Err(Failure::new(StatusCode::NOT_FOUND, format!("unknown service ID: {id}")));
         };
+        let reply = reply?;
         let timed_out = Instant::now() >= deadline;
         if wanted.is_empty() || wanted != hash || timed_out {
             let value = HeaderValue::try_from(hash).map_err(|error| Failure::internal(error.to_string()))?;
-            return Ok(reply?.with_header(CONTENT_HASH, value));
+            return Ok(reply.with_header(CONTENT_HASH, value));
         }
         // Woken by a change or by the time; either way the answer is made anew.
         let _ = tokio::time::timeout_at(deadline, changes.changed()).await;
@@ -77,6 +86,7 @@ pub async fn register_service(call: &mut Call<'_>) -> Answer {
     if spec.token == Token::default() {
         spec.token = call.token();
     }
+    vet::service_register(call, &spec).await?;
     let replace = call.query.has("replace-existing-checks");
     call.state.agent.local.register_service(&spec, Source::Remote, replace).await?;
     done()
@@ -84,7 +94,11 @@ pub async fn register_service(call: &mut Call<'_>) -> Answer {
 
 /// `PUT /v1/agent/service/deregister/:id`
 pub async fn deregister_service(call: &Call<'_>) -> Answer {
-    call.state.agent.local.deregister_service(&ServiceId::from(tail_text(call))).await?;
+    let id = ServiceId::from(tail_text(call));
+    if !id.is_empty() {
+        vet::service(call, &id).await?;
+    }
+    call.state.agent.local.deregister_service(&id).await?;
     done()
 }
 
@@ -95,6 +109,7 @@ pub async fn service_maintenance(call: &Call<'_>) -> Answer {
         return Err(Failure::bad_request("Missing service ID"));
     }
     let enable = enable_of(call)?;
+    vet::service(call, &id).await?;
     let local = &call.state.agent.local;
     local.set_service_maintenance(&id, enable, call.query.text("reason"), call.token()).await?;
     done()
@@ -108,11 +123,12 @@ pub async fn maintenance(call: &Call<'_>) -> Answer {
 }
 
 /// `GET /v1/agent/health/service/id/:id`
-pub fn service_health_by_id(call: &Call<'_>) -> Answer {
+pub async fn service_health_by_id(call: &Call<'_>) -> Answer {
     let id = tail_text(call);
     if id.is_empty() {
         return Err(Failure::internal("Bad request: Missing serviceID"));
     }
+    let caller = call.caller().await?;
     call.state.agent.local.with_registry(|registry| {
         let Some(entry) = registry.services().get(id.as_str()) else {
             let reason = format!("ServiceId {id} not found");
@@ -124,6 +140,7 @@ pub fn service_health_by_id(call: &Call<'_>) -> Answer {
             };
             return reasoned(body.with_status(StatusCode::NOT_FOUND), &reason);
         };
+        caller.require(Resource::Service, &*entry.service.service, Level::Read)?;
         let health = health_of(registry, &entry.service);
         let status = health.aggregated_status;
         answer_health(call, status, Reply::json_of(&health)?)
@@ -131,11 +148,12 @@ pub fn service_health_by_id(call: &Call<'_>) -> Answer {
 }
 
 /// `GET /v1/agent/health/service/name/:name`
-pub fn service_health_by_name(call: &Call<'_>) -> Answer {
+pub async fn service_health_by_name(call: &Call<'_>) -> Answer {
     let name = tail_text(call);
     if name.is_empty() {
         return Err(Failure::internal("Bad request: Missing service Name"));
     }
+    call.caller().await?.require(Resource::Service, &name, Level::Read)?;
     call.state.agent.local.with_registry(|registry| {
         let named = registry.services().values().filter(|entry| *entry.service.service == *name);
         let all: Vec<HealthView<'_>> = named.map(|entry| health_of(registry, &entry.service)).collect();

@@ -18,6 +18,7 @@ use crate::http::{HttpState, Limits};
 use crate::join::Resolver;
 use crate::local::{LocalAgent, Settings};
 use crate::orders::{Order, Orders};
+use crate::rights::AgentRights;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
@@ -73,8 +74,10 @@ async fn agent() -> Agent {
         debug_config: serde_json::json!({}),
         more_stats: Box::new(StatGroups::new),
     };
+    let backend = Backend::Remote(Arc::new(Router::new("dc1", connections, directory)));
     let state = HttpState {
-        backend: Backend::Remote(Arc::new(Router::new("dc1", connections, directory))),
+        rights: AgentRights::off(backend.clone()),
+        backend,
         agent: Arc::new(facts),
         datacenter: "dc1".to_owned(),
         node_name: "n1".into(),

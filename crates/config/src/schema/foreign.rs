@@ -4,7 +4,6 @@
 use super::Kind::{Any, Bool, Duration, Int, Text, TextList, TextMap};
 use super::{Kind, Setting, Support};
 
-const ACL: &str = "access control lists are not available yet; leave acl.enabled false and guard the ports";
 const TLS: &str = "TLS between agents is not available yet; remove it, or keep the ports in a trusted network (HTTPS has verify_incoming_https)";
 const CONNECT: &str = "Connect is not available yet";
 const AUTOPILOT: &str = "it cannot be changed yet; remove it";
@@ -32,27 +31,9 @@ const fn no_effect(key: &'static str, kind: Kind, why: &'static str) -> Setting 
 /// The rows.
 pub(super) static FOREIGN: &[Setting] = &[
     // Encryption and access.
-    not_yet("acl.enabled", Bool, "false", ACL),
-    not_yet("acl.default_policy", Text, "\"allow\"", ACL),
-    moot("acl.down_policy", Text, "Matters only with acl.enabled."),
-    moot("acl.token_ttl", Duration, "Matters only with acl.enabled."),
-    moot("acl.policy_ttl", Duration, "Matters only with acl.enabled."),
-    moot("acl.role_ttl", Duration, "Matters only with acl.enabled."),
-    moot("acl.enable_token_replication", Bool, "Matters only with acl.enabled."),
-    moot("acl.enable_key_list_policy", Bool, "Matters only with acl.enabled."),
-    moot("acl.enable_token_persistence", Bool, "Matters only with acl.enabled."),
-    moot("acl.tokens", Any, "Matters only with acl.enabled."),
     not_yet("acl_datacenter", Text, "\"\"", "it is deprecated; use primary_datacenter instead"),
-    not_yet("acl_token", Text, "\"\"", ACL),
-    not_yet("acl_agent_token", Text, "\"\"", ACL),
-    not_yet("acl_master_token", Text, "\"\"", ACL),
-    not_yet("acl_agent_master_token", Text, "\"\"", ACL),
-    not_yet("acl_replication_token", Text, "\"\"", ACL),
-    not_yet("acl_default_policy", Text, "\"allow\"", ACL),
-    moot("acl_down_policy", Text, "Matters only with access control lists."),
-    moot("acl_ttl", Duration, "Matters only with access control lists."),
-    moot("acl_enforce_version_8", Bool, "Matters only with access control lists."),
-    moot("enable_acl_replication", Bool, "Matters only with access control lists."),
+    moot("acl_enforce_version_8", Bool, "Always so."),
+    moot("acl.tokens.managed_service_provider", Any, "Only Consul Enterprise has it."),
     not_yet("server_name", Text, "\"\"", TLS),
     not_yet("verify_incoming", Bool, "false", TLS),
     not_yet("verify_incoming_rpc", Bool, "false", TLS),

@@ -207,6 +207,38 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
     row("disable_coordinates", Bool, "false", "Compute no network coordinates.")
         .support(Support::NoEffect(COORDINATES)),
+    // Access control.
+    row("acl.enabled", Bool, "false", "Ask for a token, and allow what its policies say."),
+    row("acl.default_policy", Text, "\"allow\"", "What holds where no rule speaks: allow or deny.")
+        .alias("acl_default_policy"),
+    row(
+        "acl.down_policy",
+        Text,
+        "\"extend-cache\"",
+        "What a client agent does when no server can be asked: allow, deny, extend-cache or async-cache.",
+    )
+    .alias("acl_down_policy"),
+    row("acl.token_ttl", Duration, "\"30s\"", "How long a client agent keeps what a token may.").alias("acl_ttl"),
+    row("acl.policy_ttl", Duration, "\"30s\"", "Kept with the token; see acl.token_ttl.").support(Support::Moot),
+    row("acl.role_ttl", Duration, "\"30s\"", "Kept with the token; see acl.token_ttl.").support(Support::Moot),
+    row("acl.enable_token_replication", Bool, "false", "Copy tokens from the primary datacenter.")
+        .alias("enable_acl_replication")
+        .support(Support::NoEffect(WAN)),
+    row("acl.enable_key_list_policy", Bool, "false", "Ask for the right to list keys under a prefix."),
+    row("acl.enable_token_persistence", Bool, "false", "Keep tokens set over HTTP in the data directory."),
+    row("acl.tokens.default", Text, "\"\"", "Token of requests that bring none.").alias("acl_token").reloadable(),
+    row("acl.tokens.agent", Text, "\"\"", "Token of what the agent does by itself; the default one if not set.")
+        .alias("acl_agent_token")
+        .reloadable(),
+    row("acl.tokens.agent_master", Text, "\"\"", "Token that may use this agent when no server can be asked.")
+        .alias("acl_agent_master_token")
+        .reloadable(),
+    row("acl.tokens.agent_recovery", Text, "\"\"", "The same as acl.tokens.agent_master.").reloadable(),
+    row("acl.tokens.master", Text, "\"\"", "Token of all rights that the leader makes.").alias("acl_master_token"),
+    row("acl.tokens.initial_management", Text, "\"\"", "The same as acl.tokens.master."),
+    row("acl.tokens.replication", Text, "\"\"", "Token to copy from the primary datacenter with.")
+        .alias("acl_replication_token")
+        .reloadable(),
     // Clients.
     row("default_query_time", Duration, "\"300s\"", "How long a blocking query waits that does not say.")
         .flag("default-query-time")

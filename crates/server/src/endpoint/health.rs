@@ -8,6 +8,8 @@ use model::{HealthCheck, NodeName, ServiceName, TextMap};
 use state::{Instance, View};
 
 use super::{has_meta, has_tags, join_json};
+use crate::acl::Caller;
+use crate::acl::rows::sees;
 use crate::filter_rows::{CheckRow, HealthRow};
 use crate::request::Answer;
 
@@ -17,11 +19,14 @@ pub(super) struct Wanted<'a> {
     pub(super) passing: bool,
     pub(super) meta: &'a TextMap,
     pub(super) filter: Option<&'a Filter>,
+    pub(super) caller: &'a Caller,
 }
 
 impl Wanted<'_> {
     fn wants(&self, instance: &Instance) -> bool {
-        has_tags(&instance.service.tags, self.tags)
+        // The kept JSON of an instance is taken as it is, so who may see it is asked here.
+        sees(self.caller, &instance.node.node, &instance.service.service)
+            && has_tags(&instance.service.tags, self.tags)
             && has_meta(instance.node.meta.as_ref(), self.meta)
             && (!self.passing || instance.is_passing())
             && self.filter.is_none_or(|filter| filter.matches(&HealthRow(&instance.row())))

@@ -16,6 +16,7 @@ use state::{Command, Outcome, Source, Table, View};
 
 pub use session::check_id as check_session_id;
 
+use crate::acl::{self, Caller};
 use crate::leader::lock_delays::LockClock;
 use crate::request::{Answer, ErrorKind, Page, Query, RequestError, Response, Write};
 use crate::shared::Rendered;
@@ -59,6 +60,7 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::NodeSessions { node } => Source::NodeSessions(node),
         // Its answer has no index and nothing waits for it.
         Query::Txn { .. } => Source::Tables(&[]),
+        Query::Acl(query) => acl::query::source(query),
     })
 }
 
@@ -97,16 +99,27 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
         Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
-        Query::Txn { .. } | Query::KvSince { .. } => return Ok(None),
+        Query::Txn { .. } | Query::KvSince { .. } | Query::Acl(_) => return Ok(None),
     };
     let wrong = |error| failed(format!("Failed to create boolean expression evaluator: {error}"));
     Filter::parse(text, schema).map(Some).map_err(wrong)
 }
 
-/// The rows that answer a query.
-#[must_use]
-pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
-    match query {
+/// The rows that answer a query, without those that the caller may not see.
+///
+/// # Errors
+/// When the caller may not ask it at all.
+pub fn evaluate(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) -> Result<Answer, RequestError> {
+    acl::table::check_query(caller, query)?;
+    let mut answer = rows(view, caller, query, filter)?;
+    if caller.scope() != 0 {
+        acl::rows::keep_visible(caller, &mut answer);
+    }
+    Ok(answer)
+}
+
+fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) -> Result<Answer, RequestError> {
+    Ok(match query {
         Query::KvGet { key } => kv::get(view, key),
         Query::KvList { prefix } => kv::list(view, prefix),
         Query::KvKeys { prefix, separator } => kv::keys(view, prefix, separator),
@@ -120,11 +133,11 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         }
         Query::NodeServices { node } => catalog::node_services(view, node, filter),
         Query::ServiceHealth { service, tags, passing, meta, near: _ } => {
-            health::rows(view.instances_of(service), &health::Wanted { tags, passing: *passing, meta, filter })
+            health::rows(view.instances_of(service), &health::Wanted { tags, passing: *passing, meta, filter, caller })
         }
         Query::MeshHealth { service, passing, meta, near: _ } => health::rows(
             view.mesh_instances_of(service),
-            &health::Wanted { tags: &[], passing: *passing, meta, filter },
+            &health::Wanted { tags: &[], passing: *passing, meta, filter, caller },
         ),
         Query::NodeChecks { node } => health::node_checks(view, node, filter),
         Query::ServiceChecks { service, meta, near: _ } => health::service_checks(view, service, meta, filter),
@@ -137,22 +150,35 @@ pub fn evaluate(view: &View, query: &Query, filter: Option<&Filter>) -> Answer {
         Query::NodeSessions { node } => session::on_node(view, node),
         Query::KvSince { prefix, since } => Answer::KvSince(view.kv_since(prefix, *since)),
         Query::AllHealth { tags, passing, meta } => {
-            health::rows(view.instances(), &health::Wanted { tags, passing: *passing, meta, filter })
+            health::rows(view.instances(), &health::Wanted { tags, passing: *passing, meta, filter, caller })
         }
-        Query::Txn { operations } => txn::look(view, operations),
-    }
+        Query::Txn { operations } => match acl::check::txn_looks(caller, operations) {
+            refused if refused.errors.is_empty() => txn::look(view, operations),
+            refused => Answer::Txn(refused),
+        },
+        Query::Acl(query) => Answer::Acl(acl::query::evaluate(view, caller, query)?),
+    })
 }
 
 /// The rows of a part of the list that answers a query.
-#[must_use]
-pub fn evaluate_page(view: &View, query: &Query, filter: Option<&Filter>, page: &Page) -> Answer {
-    let answer = evaluate(view, query, filter);
-    if *page == Page::default() { answer } else { page::cut(answer, query, page) }
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_page(
+    view: &View,
+    caller: &Caller,
+    query: &Query,
+    filter: Option<&Filter>,
+    page: &Page,
+) -> Result<Answer, RequestError> {
+    let answer = evaluate(view, caller, query, filter)?;
+    Ok(if *page == Page::default() { answer } else { page::cut(answer, query, page) })
 }
 
 /// The JSON that answers a query.
 pub(crate) fn render(
     view: &View,
+    caller: &Caller,
     query: &Query,
     filter: Option<&Filter>,
     page: &Page,
@@ -160,11 +186,12 @@ pub(crate) fn render(
     if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query
         && *page == Page::default()
     {
-        let wanted = health::Wanted { tags, passing: *passing, meta, filter };
+        acl::table::check_query(caller, query)?;
+        let wanted = health::Wanted { tags, passing: *passing, meta, filter, caller };
         let json = health::render(view.instances_of(service), &wanted);
         return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
-    let answer = evaluate_page(view, query, filter, page);
+    let answer = evaluate_page(view, caller, query, filter, page)?;
     Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer)? })
 }
 
@@ -190,6 +217,7 @@ fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
         Answer::NodeDump(dump) => (true, to_json(dump)),
         Answer::KvSince(changes) => (true, to_json(changes)),
         Answer::Txn(answer) => (true, to_json(answer)),
+        Answer::Acl(answer) => answer.encode(),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
     Ok(Rendered { found, json: json.into(), fencing_token: 0 })
@@ -260,6 +288,8 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             Ok(operations) => Command::Txn(operations),
             Err(answer) => return Ok(Prepared::Answer(Response::Txn(answer))),
         },
+        // Needs more than this: its caller, the time and random ids.
+        Write::Acl(_) => return Err(failed("a change of the ACL system is prepared by acl::write")),
     };
     Ok(Prepared::Propose(command.encode()))
 }

@@ -4,19 +4,27 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use model::{Key, KvChange, KvVerb, Registration};
-use server::blocking::{Reading, read};
+use model::{Key, KvChange, KvVerb, Registration, Timestamp, Token};
+use server::acl::{Caller, Guard, Settings};
+use server::blocking::{Reading, Who, read};
 use server::endpoint::{Leading, Prepared, finish_write, prepare_write};
 use server::leader::lock_delays::LockClock;
 use server::limits::SESSION_TTL_MIN;
 use server::request::{Answer, Body, Form, Query, ReadOptions, RequestError, Response, Write};
 use server::{Shared, endpoint};
 use state::{Reader, Store};
+
+/// Everybody, where there is no access control.
+pub fn who() -> Who<'static> {
+    static GUARD: LazyLock<Guard> = LazyLock::new(|| Guard::new(Settings::off()));
+    static TOKEN: LazyLock<Token> = LazyLock::new(Token::default);
+    Who { guard: &GUARD, token: &TOKEN, now: Timestamp::default }
+}
 
 struct Unpark(Thread);
 
@@ -98,7 +106,7 @@ impl Fixture {
     /// Reads without waiting.
     pub fn read(&self, options: &ReadOptions, query: Query) -> Result<Reading, RequestError> {
         let never = |_| std::future::pending::<()>();
-        poll_once(read(&self.reader, &self.shared, options, query, 0, never)).expect("the read does not wait")
+        poll_once(read(&self.reader, &self.shared, who(), options, query, 0, never)).expect("the read does not wait")
     }
 
     /// Index and JSON of a query.
@@ -112,7 +120,7 @@ impl Fixture {
     }
 
     pub fn rows(&self, query: &Query) -> Answer {
-        endpoint::evaluate(&self.reader.load(), query, None)
+        endpoint::evaluate(&self.reader.load(), &Caller::everything(), query, None).expect("everything is allowed")
     }
 
     pub fn index_of(&self, query: Query) -> u64 {

@@ -1,5 +1,6 @@
 //! Applying commands: the same bytes at the same index change the same tables in the same way on every server.
 
+mod acl;
 mod catalog;
 mod kv;
 mod restore;
@@ -39,6 +40,7 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             }
             Outcome::from_result(result)
         }
+        Command::Acl(command) => Outcome::from_result(acl::apply_acl(draft, index, command)),
         Command::ReapTombstones { index } => {
             draft.reap_tombstones(index);
             Outcome::Bool(true)

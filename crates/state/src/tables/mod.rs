@@ -3,6 +3,7 @@
 //! Rows are shared between the trees that find them in different ways. What is derived (every tree that is not listed
 //! in the snapshot) is kept right by the functions of the files below, which are the only ones that change trees.
 
+mod acl;
 mod checks;
 mod indexes;
 mod kv;
@@ -20,6 +21,7 @@ use crate::radix::{Stamp, Tree};
 use crate::restore::{Restored, Staged};
 use crate::watch::Changes;
 
+pub(crate) use acl::{AclTables, BOOTSTRAP};
 pub(crate) use indexes::{EXTINCTION, FORGOTTEN, MESH_EXTINCTION, mesh_key, service_key};
 pub(crate) use nodes::NodePlan;
 
@@ -64,6 +66,8 @@ pub(crate) struct Tables {
     pub(crate) held_locks: Tree<Arc<HeldLock>>,
     /// By key; only the last one of each.
     pub(crate) lock_delays: Tree<Arc<LockDelay>>,
+    /// Tokens, policies and the like.
+    pub(crate) acl: AclTables,
     /// Indexes by name of table or service.
     pub(crate) indexes: Tree<u64>,
 }
@@ -154,6 +158,7 @@ impl Tables {
         self.session_checks.touch_all(changes);
         self.held_locks.touch_all(changes);
         self.lock_delays.touch_all(changes);
+        self.acl.touch_all(changes);
         self.indexes.touch_all(changes);
     }
 }
