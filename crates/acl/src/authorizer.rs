@@ -155,14 +155,15 @@ impl Authorizer {
             || self.named.get(&resource).is_some_and(|names| names.all().any(|(_, grant)| grant.access.grants(level)))
     }
 
-    /// Whether everything under a prefix of keys may be changed: the prefix itself, and no rule below it speaks against.
+    /// Whether a level is granted on everything under a prefix of keys: on the prefix itself, and no rule below it speaks
+    /// against.
     #[must_use]
-    pub fn allows_key_tree(&self, prefix: &[u8]) -> bool {
+    pub fn allows_key_tree(&self, prefix: &[u8], level: Level) -> bool {
         let Some(names) = self.named.get(&Resource::Key) else { return self.default_allows(Resource::Key) };
         let base = names
             .find_prefix(prefix)
-            .map_or_else(|| self.default_allows(Resource::Key), |(_, _, grant)| grant.access.grants(Level::Write));
-        base && names.all().all(|(name, grant)| !name.starts_with(prefix) || grant.access.grants(Level::Write))
+            .map_or_else(|| self.default_allows(Resource::Key), |(_, _, grant)| grant.access.grants(level));
+        base && names.all().all(|(name, grant)| !name.starts_with(prefix) || grant.access.grants(level))
     }
 
     /// Which rule decides, for people.
@@ -249,10 +250,14 @@ mod tests {
             &[r#"key_prefix "a/" { policy = "write" } key "a/b/secret" { policy = "read" }"#],
             Default::Deny,
         );
-        assert!(it.allows_key_tree(b"a/c") && it.allows_key_tree(b"a/b/x"));
-        assert!(!it.allows_key_tree(b"a/") && !it.allows_key_tree(b"a/b") && !it.allows_key_tree(b""));
+        assert!(it.allows_key_tree(b"a/c", Level::Write) && it.allows_key_tree(b"a/b/x", Level::Write));
+        assert!(
+            !it.allows_key_tree(b"a/", Level::Write)
+                && !it.allows_key_tree(b"a/b", Level::Write)
+                && !it.allows_key_tree(b"", Level::Write)
+        );
         let open = authorizer(&[r#"key "x" { policy = "write" }"#], Default::Allow);
-        assert!(open.allows_key_tree(b""));
+        assert!(open.allows_key_tree(b"", Level::Write));
     }
 
     #[test]
@@ -273,7 +278,7 @@ mod tests {
         let all = authorizer(&[crate::MANAGEMENT_RULES], Default::Deny);
         assert!(all.allows(Resource::Intention, "*", Level::Write));
         assert!(Resource::ALL.iter().all(|resource| all.allows(*resource, "x", Level::Write)));
-        assert!(all.allows_key_tree(b""));
+        assert!(all.allows_key_tree(b"", Level::Write));
     }
 
     #[test]
@@ -345,7 +350,7 @@ mod tests {
             rules in proptest::collection::vec(rule(), 0..12), prefix in "[ab]{0,2}", below in "[ab]{0,3}",
         ) {
             let it = Authorizer::new(&[Rules { named: rules, ..Rules::default() }], Default::Deny);
-            if it.allows_key_tree(prefix.as_bytes()) {
+            if it.allows_key_tree(prefix.as_bytes(), Level::Write) {
                 let name = [prefix, below].concat();
                 prop_assert!(it.allows(Resource::Key, &name, Level::Write));
             }

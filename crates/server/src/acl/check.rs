@@ -1,7 +1,9 @@
 //! Rights for changes that need more than one look: registrations, trees of keys, transactions.
 
 use acl::{Level, Resource};
-use model::{Deregistration, HealthCheck, KvChange, KvVerb, Node, Registration, SessionId, TxnAnswer, TxnLook, TxnOp};
+use model::{
+    Deregistration, HealthCheck, KvChange, KvCopy, KvVerb, Node, Registration, SessionId, TxnAnswer, TxnLook, TxnOp,
+};
 use state::View;
 
 use super::guard::Caller;
@@ -88,11 +90,18 @@ pub(super) fn session(view: &View, caller: &Caller, id: &SessionId) -> Result<()
 
 pub(super) fn kv(caller: &Caller, change: &KvChange) -> Result<(), RequestError> {
     let allowed = match change.verb {
-        KvVerb::DeleteTree => caller.allows_key_tree(&change.key),
+        KvVerb::DeleteTree => caller.allows_key_tree(&change.key, Level::Write),
         KvVerb::Set | KvVerb::Cas | KvVerb::Delete | KvVerb::DeleteCas | KvVerb::Lock | KvVerb::Unlock => {
             caller.allows(Resource::Key, &change.key, Level::Write)
         }
     };
+    if allowed { Ok(()) } else { Err(denied()) }
+}
+
+/// To copy needs to read all that is copied and to write all of where it goes; to move, to delete as well.
+pub(super) fn kv_copy(caller: &Caller, copy: &KvCopy) -> Result<(), RequestError> {
+    let of_origin = if copy.is_move { Level::Write } else { Level::Read };
+    let allowed = caller.allows_key_tree(&copy.from, of_origin) && caller.allows_key_tree(&copy.to, Level::Write);
     if allowed { Ok(()) } else { Err(denied()) }
 }
 

@@ -91,10 +91,10 @@ impl Caller {
         self.0.as_ref().is_none_or(|known| known.scope.authorizer.allows(resource, name, level))
     }
 
-    /// Whether it may change everything under a prefix of keys.
+    /// Whether a level is granted to it on everything under a prefix of keys.
     #[must_use]
-    pub fn allows_key_tree(&self, prefix: &[u8]) -> bool {
-        self.0.as_ref().is_none_or(|known| known.scope.authorizer.allows_key_tree(prefix))
+    pub fn allows_key_tree(&self, prefix: &[u8], level: Level) -> bool {
+        self.0.as_ref().is_none_or(|known| known.scope.authorizer.allows_key_tree(prefix, level))
     }
 
     /// Whether it may do something to at least one name of a kind.

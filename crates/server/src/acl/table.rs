@@ -83,6 +83,7 @@ pub fn check_write(view: &View, caller: &Caller, write: &Write) -> Result<(), Re
         }
         Write::Deregister(deregistration) => check::deregister(view, caller, deregistration),
         Write::Kv(change) => check::kv(caller, change),
+        Write::KvCopy(copy) => check::kv_copy(caller, copy),
         Write::SessionCreate(session) => caller.require(Session, &*session.node, Change),
         Write::SessionDestroy(id) => check::session(view, caller, id),
         // Refused operation by operation, in the answer: see `check::txn`.
