@@ -68,6 +68,9 @@ impl RaftSettings {
             election_timeout_max: ELECTION_MS_MAX * scale,
             max_payload_entries: APPEND_ENTRIES_MAX,
             enable_pre_vote: Some(true),
+            // A leader that starts again at once as leader of its old term does not know what it had confirmed last, and
+            // would answer from before that. A new election tells it.
+            enable_leader_restore: Some(false),
             snapshot_policy: SnapshotPolicy::LogsSinceLast(threshold),
             max_in_snapshot_log_to_keep: self.trailing_logs,
             // A follower that lags more than this gets a snapshot; it must exceed the distance of two snapshots.
