@@ -4,6 +4,7 @@ mod bench;
 mod clients;
 mod crds;
 mod down;
+mod go_client;
 mod image;
 mod kubernetes;
 mod progress;

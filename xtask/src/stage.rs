@@ -49,6 +49,13 @@ impl Log {
         Ok(())
     }
 
+    /// Adds text to the log.
+    pub fn note(&self, text: &str) -> Result<()> {
+        let mut file = File::options().append(true).open(&self.path)?;
+        writeln!(file, "{}", text.trim_end())?;
+        Ok(())
+    }
+
     fn text(&self) -> String {
         std::fs::read(&self.path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
-use crate::{clients, crds, kubernetes};
+use crate::{clients, crds, go_client, kubernetes};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -20,6 +20,7 @@ const STAGES: &[Stage] = &[
     ("unit", unit),
     ("conformance", conformance),
     ("cluster", cluster),
+    ("go-client", go_client::run),
     ("clients", clients::run),
     ("kubernetes", kubernetes::stage::run),
 ];
