@@ -50,10 +50,14 @@ pub const WORKLOADS: &[Workload] = &[
     Workload { name: "wake 1000 of 50", body: |s| Box::pin(wake(s, 50, 1000)) },
     Workload { name: "health 2000", body: |s| Box::pin(health(s, 2000, 16)) },
     Workload { name: "wake 100 of 2000", body: |s| Box::pin(wake(s, 2000, 100)) },
+    Workload { name: "agent 10000", body: |s| Box::pin(agent_services(s, 10_000)) },
 ];
 
 /// Keys that puts and gets choose from.
 const KEYS: u32 = 100_000;
+
+/// Longest that services may take from an agent into the catalog.
+const AGENT_SERVICES_MAX: Duration = Duration::from_secs(180);
 
 /// The percentile of some times, ms. Sorts them.
 pub fn percentile_ms(times: &mut [Duration], percent: f64) -> f64 {
@@ -138,6 +142,58 @@ async fn register(settings: &Settings) -> Result<Metrics> {
         ("PUT", "/v1/catalog/register".to_owned(), registration("bulk", next, ""))
     })
     .await
+}
+
+/// Registers services with the agent, each with a check, and waits until anti-entropy has brought all into the catalog.
+async fn agent_services(settings: &Settings, count: usize) -> Result<Metrics> {
+    let started = Instant::now();
+    in_parts(settings, count, |number| {
+        let body = serde_json::json!({"Name": format!("many-{number}"), "Port": 80, "Check": {"TTL": "1h"}});
+        ("/v1/agent/service/register".to_owned(), body.to_string().into_bytes())
+    })
+    .await?;
+    let registered = started.elapsed();
+    let mut control = Connection::open(settings.http).await?;
+    let mut index = 0;
+    loop {
+        let answer = control.request("GET", &format!("/v1/catalog/services?index={index}&wait=5s"), b"").await?;
+        let services: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&answer.body)?;
+        if services.keys().filter(|name| name.starts_with("many-")).count() == count {
+            break;
+        }
+        index = answer.index;
+        if started.elapsed() > AGENT_SERVICES_MAX {
+            bail!("{} of {count} services are in the catalog after {AGENT_SERVICES_MAX:?}", services.len());
+        }
+    }
+    let name = format!("{count} services through an agent");
+    Ok(vec![
+        (format!("{name}, registered in s"), registered.as_secs_f64()),
+        (format!("{name}, all in the catalog after s"), started.elapsed().as_secs_f64()),
+    ])
+}
+
+/// Sends one `PUT` for each number on 32 connections; each must be answered with 200.
+async fn in_parts(settings: &Settings, count: usize, make: fn(usize) -> (String, Vec<u8>)) -> Result<()> {
+    let mut tasks = Vec::new();
+    for part in 0..32 {
+        let address = settings.http;
+        tasks.push(tokio::spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            for number in (part..count).step_by(32) {
+                let (path, body) = make(number);
+                let answer = connection.request("PUT", &path, &body).await?;
+                if answer.status != 200 {
+                    bail!("PUT {path} answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+                }
+            }
+            Ok(())
+        }));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    Ok(())
 }
 
 /// Makes a service with exactly that many instances.

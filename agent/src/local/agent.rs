@@ -18,6 +18,7 @@ use super::registry::{Change, OutputDelay, Registry, Source};
 use super::sidecar;
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
 use super::store::{KeptCheck, KeptService, KeptState, Store, StoreError};
+use super::stripes::Stripes;
 use crate::checks::{Outcome, Runner, output};
 use crate::tokens::Tokens;
 
@@ -80,8 +81,8 @@ pub struct LocalAgent {
     registry: Mutex<Registry>,
     changes: watch::Sender<u64>,
     full_sync: Notify,
-    /// Held while something is registered or deregistered, so that disk and memory agree.
-    mutations: tokio::sync::Mutex<()>,
+    /// Held by the names of what is registered or deregistered, so that disk and memory agree.
+    mutations: Stripes,
 }
 
 impl LocalAgent {
@@ -99,7 +100,7 @@ impl LocalAgent {
             registry: Mutex::new(registry),
             changes: watch::Sender::new(0),
             full_sync: Notify::new(),
-            mutations: tokio::sync::Mutex::new(()),
+            mutations: Stripes::new(),
         }
     }
 
@@ -182,7 +183,14 @@ impl LocalAgent {
         for check in &checks {
             self.allow_script(&check.spec, source)?;
         }
-        let _alone = self.mutations.lock().await;
+        let _alone = match spec.sidecar() {
+            // Its port must not be chosen twice.
+            Some(_) => self.mutations.lock_all().await,
+            None => {
+                let names = checks.iter().map(|built| built.check.check_id.as_str());
+                self.mutations.lock(names.chain([service.id.as_str()])).await
+            }
+        };
         let sidecar = match spec.sidecar() {
             Some(given) => Some(self.build_sidecar(given, &service, spec)?),
             None => None,
@@ -274,13 +282,33 @@ impl LocalAgent {
         if id.is_empty() {
             return Err(LocalError::MissingServiceId);
         }
-        let _alone = self.mutations.lock().await;
+        let _alone = self.hold(id).await;
         let was_there = self.remove_service(id).await?;
         let sidecar = sidecar::sidecar_id(id);
         if self.with_registry(|registry| registry.services().get(&sidecar).is_some_and(|entry| entry.is_sidecar)) {
             self.remove_service(&sidecar).await?;
         }
         Ok(was_there)
+    }
+
+    /// Holds a service with its sidecar and the checks of both.
+    async fn hold(&self, id: &ServiceId) -> Vec<tokio::sync::MutexGuard<'_, ()>> {
+        let sidecar = sidecar::sidecar_id(id);
+        let names = || {
+            self.with_registry(|registry| {
+                let checks = [registry.checks_of(id), registry.checks_of(&sidecar)].concat();
+                let checks = checks.iter().map(|check| check.as_str().to_owned());
+                checks.chain([id.as_str().to_owned(), sidecar.as_str().to_owned()]).collect::<Vec<String>>()
+            })
+        };
+        loop {
+            let wanted = names();
+            let guards = self.mutations.lock(wanted.iter().map(String::as_str)).await;
+            // Checks may have come or gone while it waited.
+            if names() == wanted {
+                return guards;
+            }
+        }
     }
 
     async fn remove_service(&self, id: &ServiceId) -> Result<bool, LocalError> {
@@ -315,9 +343,9 @@ impl LocalAgent {
     pub async fn register_check(&self, spec: &StandaloneCheckSpec, source: Source) -> Result<(), LocalError> {
         let node = &self.settings.node.node;
         // What is wrong with the check itself is said before its service is looked up.
-        build_standalone_check(node, spec, None)?;
+        let id = build_standalone_check(node, spec, None)?.check.check_id;
         self.allow_script(&spec.check, source)?;
-        let _alone = self.mutations.lock().await;
+        let _alone = self.mutations.lock([id.as_str(), spec.service_id.as_str()]).await;
         let service = self.with_registry(|registry| {
             self.has_room(registry, 0, 1)?;
             if spec.service_id.is_empty() {
@@ -354,7 +382,7 @@ impl LocalAgent {
         if id.is_empty() {
             return Err(LocalError::MissingCheckId);
         }
-        let _alone = self.mutations.lock().await;
+        let _alone = self.mutations.lock([id.as_str()]).await;
         if !self.with_registry(|registry| registry.checks().contains_key(id)) {
             return Ok(false);
         }
@@ -444,8 +472,8 @@ impl LocalAgent {
         }
     }
 
-    pub(super) async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.mutations.lock().await
+    pub(super) async fn alone(&self) -> Vec<tokio::sync::MutexGuard<'_, ()>> {
+        self.mutations.lock_all().await
     }
 
     pub(super) fn allow_script(&self, spec: &CheckSpec, source: Source) -> Result<(), LocalError> {

@@ -16,6 +16,7 @@ mod registry;
 mod sidecar;
 mod spec;
 mod store;
+mod stripes;
 pub mod sync;
 #[cfg(test)]
 mod sync_tests;
