@@ -51,6 +51,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId, tokens: Arc<Tokens>) 
         discard_check_output: config.discard_check_output,
         sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
         tokens,
+        flap_half_life: config.check_flap_half_life,
         check_tls: match config.tls.for_checks {
             true => TlsSettings {
                 ca_file: config.tls.ca_file.clone(),

@@ -5,6 +5,7 @@
 
 mod alias;
 mod docker;
+mod flapping;
 mod grpc;
 mod h2ping;
 mod http;
@@ -30,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::local::limits::{CONCURRENT_PROBES_MAX, CONCURRENT_PROGRAMS_MAX};
 use crate::local::{Action, Ask, CheckSpec, LocalAgent, Probe, Timing};
 use alias::Alias;
+use flapping::Damper;
 use net::CheckTls;
 use thresholds::Thresholds;
 use ttl::Ttl;
@@ -52,6 +54,8 @@ pub struct Runner {
     equipment: Arc<Equipment>,
     /// The way to the servers, for aliases of other nodes.
     ask: Option<Ask>,
+    /// Time in which half of a check's flapping is forgotten; zero for no damping.
+    flap_half_life: Duration,
     generation: AtomicU64,
 }
 
@@ -75,7 +79,7 @@ enum Running {
 impl Runner {
     /// A runner that reports to `local`.
     #[must_use]
-    pub fn new(local: Weak<LocalAgent>, tls: TlsSettings, ask: Option<Ask>) -> Self {
+    pub fn new(local: Weak<LocalAgent>, tls: TlsSettings, ask: Option<Ask>, flap_half_life: Duration) -> Self {
         let docker = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
         let equipment = Equipment {
             programs: Semaphore::new(CONCURRENT_PROGRAMS_MAX),
@@ -89,6 +93,7 @@ impl Runner {
             ttl_began: Notify::new(),
             equipment: Arc::new(equipment),
             ask,
+            flap_half_life,
             generation: AtomicU64::new(0),
         }
     }
@@ -118,15 +123,22 @@ impl Runner {
     fn spawn(&self, id: &CheckId, action: Action, timing: Timing, output_max: usize) -> Running {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (local, equipment, id) = (self.local.clone(), Arc::clone(&self.equipment), id.clone());
+        let flap_half_life = self.flap_half_life;
         let task = async move {
             // Spread the first runs, so that a restarted agent does not run all its checks at once.
             tokio::time::sleep(timing.interval.mul_f64(rand::random())).await;
             let mut thresholds = Thresholds::new(timing.thresholds);
+            let mut damper = Damper::new(flap_half_life, Instant::now());
             loop {
                 let outcome = equipment.run(&action, timing.timeout, output_max).await;
                 let Some(local) = local.upgrade() else { return };
                 if let Some(status) = thresholds.take(outcome.status) {
-                    local.report(&id, generation, &Outcome { status, ..outcome });
+                    let held = damper.take(status, Instant::now());
+                    let output = match held == status {
+                        true => outcome.output,
+                        false => format!("Flapping, held at {held} until it is calm: {}", outcome.output),
+                    };
+                    local.report(&id, generation, &Outcome { status: held, output });
                 }
                 drop(local);
                 tokio::time::sleep(timing.interval).await;

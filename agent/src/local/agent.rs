@@ -43,6 +43,8 @@ pub struct Settings {
     pub sidecar_ports: Option<RangeInclusive<u16>>,
     /// Whom checks over TLS trust, and who they are.
     pub check_tls: TlsSettings,
+    /// Time in which half of a check's flapping is forgotten; zero for no damping.
+    pub flap_half_life: Duration,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             tokens: Arc::default(),
             sidecar_ports: None,
             check_tls: TlsSettings::default(),
+            flap_half_life: Duration::ZERO,
         }
     }
 }
@@ -94,7 +97,7 @@ impl LocalAgent {
         this: Weak<Self>,
     ) -> Self {
         Self {
-            runner: Runner::new(this, settings.check_tls.clone(), ask),
+            runner: Runner::new(this, settings.check_tls.clone(), ask, settings.flap_half_life),
             settings,
             store,
             registry: Mutex::new(registry),

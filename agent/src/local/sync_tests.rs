@@ -203,3 +203,49 @@ async fn a_reload_replaces_definitions_and_keeps_registrations() {
     assert_eq!(names(&local), ["api"]);
     assert!(local.with_registry(|registry| registry.checks().is_empty()));
 }
+
+#[tokio::test]
+async fn a_big_start_goes_in_few_writes() {
+    let catalog = Arc::new(Mutex::new(Catalog { unreachable: true, ..Catalog::default() }));
+    let local = agent(&catalog, None).await;
+    for at in 0..200 {
+        let spec = service(&format!(r#"{{"Name":"s{at}","Check":{{"TTL":"1h"}}}}"#));
+        local.register_service(&spec, Source::Remote, false).await.expect("registered");
+    }
+    catalog.lock().expect("not poisoned").unreachable = false;
+    local.sync_now();
+    until(&catalog, |c| c.services.len() == 200 && c.checks.len() == 200).await;
+    let writes = catalog.lock().expect("not poisoned").writes;
+    assert!(writes <= 5, "200 services took {writes} writes");
+}
+
+#[tokio::test]
+async fn servers_that_lost_their_state_get_everything_again() {
+    let catalog: Arc<Mutex<Catalog>> = Arc::default();
+    let local = agent(&catalog, None).await;
+    let spec = service(r#"{"Name":"web","Check":{"TTL":"1h"}}"#);
+    local.register_service(&spec, Source::Remote, false).await.expect("registered");
+    until(&catalog, |c| c.checks.contains_key("service:web")).await;
+    *catalog.lock().expect("not poisoned") = Catalog::default();
+    local.sync_now();
+    until(&catalog, |c| c.services.contains("web") && c.checks.contains_key("service:web")).await;
+}
+
+#[tokio::test]
+async fn what_changes_during_a_partition_arrives_in_its_last_state() {
+    let catalog: Arc<Mutex<Catalog>> = Arc::default();
+    let local = agent(&catalog, None).await;
+    let spec = service(r#"{"Name":"web","Check":{"TTL":"1h"}}"#);
+    local.register_service(&spec, Source::Remote, false).await.expect("registered");
+    local.register_service(&service(r#"{"Name":"gone"}"#), Source::Remote, false).await.expect("registered");
+    until(&catalog, |c| c.services.len() == 2).await;
+    catalog.lock().expect("not poisoned").unreachable = true;
+    for status in ["passing", "critical", "warning"] {
+        local.update_ttl(&"service:web".into(), status, "").await.expect("a TTL check");
+    }
+    local.deregister_service(&"gone".into()).await.expect("removed");
+    catalog.lock().expect("not poisoned").unreachable = false;
+    local.sync_now();
+    let is_current = |c: &Catalog| c.checks.get("service:web").is_some_and(|status| status == "warning");
+    until(&catalog, |c| is_current(c) && !c.services.contains("gone")).await;
+}

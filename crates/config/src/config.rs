@@ -107,6 +107,8 @@ pub struct Config {
     pub check_update_interval: Duration,
     /// Longest output of a check that is kept, bytes.
     pub check_output_max_size: usize,
+    /// Time in which half of a check's flapping is forgotten; zero for no damping.
+    pub check_flap_half_life: Duration,
     /// Keep no output of checks at all.
     pub discard_check_output: bool,
     /// Service definitions from files, in the shape of `PUT /v1/agent/service/register`.

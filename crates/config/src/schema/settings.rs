@@ -175,6 +175,12 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("check_update_interval", Duration, "\"5m\"", "How long a change of output alone may wait."),
     row("check_output_max_size", Int, "4096", "Longest output of a check that is kept, bytes.")
         .flag("check_output_max_size"),
+    row(
+        "check_flap_half_life",
+        Duration,
+        "\"0s\"",
+        "Time in which half of a check's flapping is forgotten; 0s for no damping.",
+    ),
     row("discard_check_output", Bool, "false", "Keep no output of checks.").reloadable(),
     // Servers.
     row("performance.raft_multiplier", Int, "1", "Factor on all Raft timings, 1 to 10. Consul's default is 5."),
