@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AgentMember, NodeName, Token};
+use model::{AgentMember, AutopilotChange, AutopilotConfig, NodeName, Token};
 use server::acl::{self, Context};
 use server::leader::reconcile::reconcile;
 use server::leader::tombstones::TombstoneReaper;
@@ -49,6 +49,8 @@ pub struct Duties {
     pub datacenter: String,
     /// The configured token of all rights, empty for none; `None` when ACLs are off.
     pub initial_management: Option<Token>,
+    /// Settings of autopilot for a new cluster.
+    pub autopilot: AutopilotConfig,
 }
 
 /// Works for ever: whenever this server leads, its duties are done until it does not.
@@ -76,6 +78,7 @@ pub async fn run(duties: Arc<Duties>) {
 async fn lead(duties: &Duties) {
     let mut events = duties.lan.events();
     duties.raft.abandon_restores().await;
+    write_autopilot(duties).await;
     let mut tombstones_due = interval(TOMBSTONE_INTERVAL);
     tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut acl_due = interval(ACL_INTERVAL);
@@ -99,6 +102,19 @@ async fn lead(duties: &Duties) {
             _ = acl_due.tick() => keep_acl(duties).await,
             _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
         }
+    }
+}
+
+/// The first leader of a cluster writes the settings of autopilot that it was configured with.
+async fn write_autopilot(duties: &Duties) {
+    let is_known = duties.raft.ready_to_read(Consistency::Consistent).await.is_ok()
+        && duties.raft.reader().load().autopilot().is_some();
+    if is_known {
+        return;
+    }
+    let change = AutopilotChange { config: duties.autopilot.clone(), cas: None, is_initial: true };
+    if let Err(error) = propose(duties, Write::Autopilot(change)).await {
+        tracing::warn!(target: "agent::leader", %error, "failed to initialize autopilot");
     }
 }
 

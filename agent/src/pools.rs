@@ -30,6 +30,7 @@ pub(crate) async fn start_lan(config: &Config, id: &NodeId) -> Result<Pool> {
         timing: timing(&base, &config.gossip_lan),
         seed: rand::rng().random(),
         snapshot: serf_file(config, "local.snapshot")?,
+        rejoins_after_leave: config.rejoin_after_leave,
         admission: Admission::Datacenter(config.datacenter.clone()),
         encryption: encryption(config, "local.keyring", "LAN")?,
     };
@@ -50,6 +51,7 @@ pub(crate) async fn start_wan(config: &Config, id: &NodeId) -> Result<Option<Poo
         timing: timing(&base, &config.gossip_wan),
         seed: rand::rng().random(),
         snapshot: serf_file(config, "remote.snapshot")?,
+        rejoins_after_leave: config.rejoin_after_leave,
         admission: Admission::Servers,
         encryption: encryption(config, "remote.keyring", "WAN")?,
     };

@@ -58,7 +58,8 @@ impl ServerParts {
         let reset = config.data_dir.as_ref().map(|dir| dir.join("acl-bootstrap-reset"));
         let local = LocalServer::new(&config.datacenter, raft.clone(), connections.clone(), directory.clone())
             .with_sessions(SessionClocks::new(config.session_ttl_min))
-            .with_acls(guard_of(config), reset);
+            .with_acls(guard_of(config), reset)
+            .with_hold(config.performance.rpc_hold_timeout);
         let local = Arc::new(local);
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
         let listener = Listener::start(bind, id, Service(local.clone())).await?;
@@ -89,6 +90,7 @@ impl ServerParts {
             node: NodeName::new(&config.node_name),
             datacenter: config.datacenter.clone(),
             initial_management: config.acl.enabled.then(|| config.acl.tokens.initial_management.clone()),
+            autopilot: config.autopilot.clone(),
         };
         tasks.spawn(leader::run(Arc::new(duties)));
         let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };

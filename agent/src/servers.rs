@@ -32,6 +32,10 @@ pub fn tags(config: &Config, node_id: &str) -> BTreeMap<String, String> {
         if let Some(port) = config.ports.serf_wan {
             set("wan_join_port", port.to_string());
         }
+        if config.non_voting_server {
+            set("nonvoter", "1".to_owned());
+            set("read_replica", "1".to_owned());
+        }
         if config.bootstrap {
             set("bootstrap", "1".to_owned());
         }
@@ -61,6 +65,8 @@ pub fn known_servers(members: &[Member], datacenter: &str, previous: &[KnownServ
                 address: SocketAddr::new(member.addr.ip(), port),
                 status,
                 expect: if tag(member, "bootstrap") == "1" { 1 } else { tag(member, "expect").parse().unwrap_or(0) },
+                version: tag(member, "build").split(':').next().unwrap_or_default().to_owned(),
+                is_non_voter: tag(member, "nonvoter") == "1" || tag(member, "read_replica") == "1",
                 since: before.map_or(now, |server| server.since),
             })
         })

@@ -133,7 +133,10 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     };
     let backend = match &server {
         Some(server) => server.backend(),
-        None => Backend::Remote(Arc::new(Router::new(config.datacenter.clone(), connections, directory.clone()))),
+        None => Backend::Remote(Arc::new(
+            Router::new(config.datacenter.clone(), connections, directory.clone())
+                .with_hold(config.performance.rpc_hold_timeout),
+        )),
     };
     let lan = pools::start_lan(&config, &id).await?;
     let wan = pools::start_wan(&config, &id).await?;

@@ -21,6 +21,7 @@ async fn pool(name: &str) -> Pool {
         timing: Timing::local(),
         seed: 3,
         snapshot: None,
+        rejoins_after_leave: false,
         admission: Admission::Any,
         encryption: None,
     };

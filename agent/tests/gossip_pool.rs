@@ -18,6 +18,7 @@ fn config(name: &str) -> PoolConfig {
         timing: Timing::local(),
         seed: 7,
         snapshot: None,
+        rejoins_after_leave: false,
         admission: Admission::Any,
         encryption: None,
     }

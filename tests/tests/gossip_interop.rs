@@ -87,6 +87,7 @@ async fn pool_at(name: &str, bind: SocketAddr, tags: &[(&str, &str)], timing: Ti
         timing,
         seed: 1,
         snapshot: None,
+        rejoins_after_leave: false,
         admission: Admission::Any,
         encryption: None,
     };

@@ -21,7 +21,13 @@ const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Quiet time after a change of members before they are written to disk.
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(shared: Arc<Shared>, tcp: TcpListener, udp: UdpSocket, snapshot: Option<PathBuf>) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    tcp: TcpListener,
+    udp: UdpSocket,
+    snapshot: Option<PathBuf>,
+    rejoins: bool,
+) {
     if let Err(error) = socket2::SockRef::from(&udp).set_recv_buffer_size(RECEIVE_BUFFER) {
         tracing::debug!(%error, "the receive buffer keeps its size");
     }
@@ -58,7 +64,7 @@ pub(super) async fn run(shared: Arc<Shared>, tcp: TcpListener, udp: UdpSocket, s
             () = until(save_at) => {
                 save_at = None;
                 saved = shared.members.load_full();
-                save(&shared, snapshot.as_ref()).await;
+                save(&shared, snapshot.as_ref(), rejoins).await;
             }
             Some(_) = tasks.join_next() => {}
         }
@@ -68,7 +74,7 @@ pub(super) async fn run(shared: Arc<Shared>, tcp: TcpListener, udp: UdpSocket, s
     for output in outputs {
         put_out(&shared, &udp, &mut tasks, output).await;
     }
-    save(&shared, snapshot.as_ref()).await;
+    save(&shared, snapshot.as_ref(), rejoins).await;
 }
 
 async fn until(at: Option<Instant>) {
@@ -78,10 +84,10 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// A node that left must not come back by itself: it knows nobody.
-async fn save(shared: &Shared, snapshot: Option<&PathBuf>) {
+/// A node that left must not come back by itself, unless it was told to: it knows nobody.
+async fn save(shared: &Shared, snapshot: Option<&PathBuf>, rejoins: bool) {
     if let Some(path) = snapshot {
-        let here = shared.read(|core| core.local().status == Status::Alive);
+        let here = rejoins || shared.read(|core| core.local().status == Status::Alive);
         let members = if here { shared.members.load_full() } else { Arc::default() };
         known_peers::write(path, members).await;
     }

@@ -41,6 +41,8 @@ pub struct PoolConfig {
     pub seed: u64,
     /// File that keeps the addresses of known members; after a restart the pool joins through them.
     pub snapshot: Option<PathBuf>,
+    /// Whether a node that left remembers its peers, to find them again when it starts.
+    pub rejoins_after_leave: bool,
     /// Who may be a member.
     pub admission: Admission,
     /// How the pool is encrypted, if it is.
@@ -142,7 +144,7 @@ impl Pool {
         };
         let core = GossipCore::new(&core_config, encryption, Time::ZERO)?;
         let shared = Arc::new(Shared::new(core, config.bind.ip(), keyring_file));
-        let task = tokio::spawn(driver::run(shared.clone(), tcp, udp, config.snapshot));
+        let task = tokio::spawn(driver::run(shared.clone(), tcp, udp, config.snapshot, config.rejoins_after_leave));
         let pool = Pool(Arc::new(Running { shared, task: tokio::sync::Mutex::new(Some(task)) }));
         let known: Vec<_> = known.into_iter().filter(|addr| *addr != advertise).collect();
         if !known.is_empty() {

@@ -64,7 +64,12 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::StatusPeers
         | Endpoint::OperatorRaftConfiguration
         | Endpoint::OperatorRaftPeer
-        | Endpoint::OperatorRaftTransfer => Need::Servers,
+        | Endpoint::OperatorRaftTransfer
+        | Endpoint::AutopilotConfig
+        | Endpoint::AutopilotSetConfig
+        | Endpoint::AutopilotHealth
+        | Endpoint::AutopilotState
+        | Endpoint::OperatorUsage => Need::Servers,
         Endpoint::AgentReady | Endpoint::AgentVersion => Need::Nothing,
         Endpoint::AgentSelf | Endpoint::AgentMetrics | Endpoint::AgentMonitor => Need::Agent(Read),
         Endpoint::AgentHost => Need::Operator(Read),

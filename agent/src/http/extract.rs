@@ -320,6 +320,8 @@ pub fn unexpected(response: &Response) -> Failure {
         Response::Renewed(_) => "a session",
         Response::Transfer { .. } => "a transfer",
         Response::Json(_) => "an object",
+        Response::AutopilotConfig(_) | Response::AutopilotHealth(_) | Response::AutopilotState(_) => "autopilot",
+        Response::Usage(..) => "usage",
     };
     Failure::internal(format!("unexpected kind of answer from the server: {kind}"))
 }

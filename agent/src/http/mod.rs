@@ -6,6 +6,7 @@
 
 mod access;
 pub mod agent;
+mod autopilot;
 mod catalog;
 mod catalog_shapes;
 pub mod decode;

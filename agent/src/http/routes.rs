@@ -18,7 +18,8 @@ use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::{
-    HttpState, access, agent, catalog, event, gzip, health, keyring, kv, operator, session, snapshot, status, txn,
+    HttpState, access, agent, autopilot, catalog, event, gzip, health, keyring, kv, operator, session, snapshot,
+    status, txn,
 };
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
@@ -62,6 +63,11 @@ pub enum Endpoint {
     OperatorRaftConfiguration,
     OperatorRaftPeer,
     OperatorRaftTransfer,
+    AutopilotConfig,
+    AutopilotSetConfig,
+    AutopilotHealth,
+    AutopilotState,
+    OperatorUsage,
     SnapshotSave,
     SnapshotRestore,
     AgentReady,
@@ -177,6 +183,13 @@ static FAMILIES: &[(&str, &[Route])] = &[
             ),
             row("/v1/operator/raft/configuration", &[(Method::GET, Endpoint::OperatorRaftConfiguration)]),
             row("/v1/operator/raft/peer", &[(Method::DELETE, Endpoint::OperatorRaftPeer)]),
+            row(
+                "/v1/operator/autopilot/configuration",
+                &[(Method::GET, Endpoint::AutopilotConfig), (Method::PUT, Endpoint::AutopilotSetConfig)],
+            ),
+            row("/v1/operator/autopilot/health", &[(Method::GET, Endpoint::AutopilotHealth)]),
+            row("/v1/operator/autopilot/state", &[(Method::GET, Endpoint::AutopilotState)]),
+            row("/v1/operator/usage", &[(Method::GET, Endpoint::OperatorUsage)]),
             row("/v1/operator/raft/transfer-leader", &[(Method::POST, Endpoint::OperatorRaftTransfer)]),
         ],
     ),
@@ -255,6 +268,11 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::OperatorRaftConfiguration => operator::raft_configuration(call).await,
         Endpoint::OperatorRaftPeer => operator::remove_peer(call).await,
         Endpoint::OperatorRaftTransfer => operator::transfer_leader(call).await,
+        Endpoint::AutopilotConfig => autopilot::config(call).await,
+        Endpoint::AutopilotSetConfig => autopilot::set_config(call).await,
+        Endpoint::AutopilotHealth => autopilot::health(call).await,
+        Endpoint::AutopilotState => autopilot::state(call).await,
+        Endpoint::OperatorUsage => autopilot::usage(call).await,
         Endpoint::SnapshotSave => snapshot::save(call).await,
         Endpoint::SnapshotRestore => snapshot::restore(call).await,
         Endpoint::AgentReady => status::ready(call).await,

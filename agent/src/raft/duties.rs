@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ServerId;
+use model::{MemberStatus, ServerId};
 use openraft::LogIdOptionExt;
 use serde::{Deserialize, Serialize};
 use server::request::{Action, Cluster, Request, RequestError};
@@ -199,6 +199,31 @@ impl Duties {
         }
     }
 
+    /// The rules that the settings of autopilot make now. A server that is not healthy for the whole time that it must be
+    /// stable is not stable, however long gossip has known it.
+    fn rules_now(&self, servers: &mut [KnownServer]) -> Rules {
+        let view = self.raft.reader().view();
+        let config = server::endpoint::autopilot::config(&view);
+        for (health, since) in self.raft.look(&config) {
+            if let Some(server) = servers.iter_mut().find(|it| it.id == health.id && it.status == MemberStatus::Alive) {
+                server.since = server.since.max(since.at);
+            }
+        }
+        let zone = |server: &KnownServer| {
+            let tag = &config.redundancy_zone_tag;
+            let zone = view.node(&server.name)?.meta.as_ref()?.get(tag).filter(|_| !tag.is_empty())?;
+            Some((server.id.clone(), zone.clone()))
+        };
+        Rules {
+            stable_after: config.server_stabilization_time,
+            trailing_max: config.max_trailing_logs,
+            removes_dead: config.cleanup_dead_servers,
+            voters_min: usize::try_from(config.min_quorum).unwrap_or(usize::MAX),
+            zones: servers.iter().filter_map(zone).collect(),
+            ..self.rules.clone()
+        }
+    }
+
     /// Makes one change, if one is needed.
     async fn step(&self) -> Option<Result<(), ()>> {
         let members = self.raft.members();
@@ -210,10 +235,12 @@ impl Duties {
             removals.clone()
         };
         servers.retain(|server| !is_going(server, &members, &removals));
-        let step = next_step(&self.rules, &self.raft.id(), &members, &servers, now)?;
+        let rules = self.rules_now(&mut servers);
+        let step = next_step(&rules, &self.raft.id(), &members, &servers, now)?;
         let done = match &step {
             Step::Update(id) => self.raft.set_member(&self.new_server(id, &servers)?).await,
             Step::Add(id) => self.raft.add_learner(&self.new_server(id, &servers)?).await,
+            Step::Demote(id) => self.raft.demote(Uuid::parse_str(id).ok()?).await,
             Step::Promote(id) => self.raft.promote(Uuid::parse_str(id).ok()?).await,
             Step::Remove(id) => self.raft.remove(Uuid::parse_str(id).ok()?).await,
         };
@@ -295,8 +322,10 @@ mod tests {
             id: id.to_string().into(),
             name: "n".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            status: model::MemberStatus::Alive,
+            status: MemberStatus::Alive,
             expect: 0,
+            version: String::new(),
+            is_non_voter: false,
             since,
         };
         let removals = BTreeMap::from([(id, removed)]);

@@ -34,6 +34,8 @@ pub struct Rules {
     pub forgotten_after: Duration,
     /// Never fewer voters than this (autopilot's `min_quorum`); 0 sets no limit.
     pub voters_min: usize,
+    /// Redundancy zones of servers (autopilot's `redundancy_zone_tag`): one server of each zone votes, the others stand by.
+    pub zones: BTreeMap<ServerId, String>,
 }
 
 impl Default for Rules {
@@ -45,6 +47,7 @@ impl Default for Rules {
             dead_after: Duration::from_secs(20),
             forgotten_after: Duration::from_secs(72 * 3600),
             voters_min: 0,
+            zones: BTreeMap::new(),
         }
     }
 }
@@ -73,6 +76,8 @@ pub enum Step {
     Add(ServerId),
     /// Let it vote.
     Promote(ServerId),
+    /// Take its vote away and keep it as a learner.
+    Demote(ServerId),
     /// Take it out.
     Remove(ServerId),
 }
@@ -115,9 +120,26 @@ pub fn next_step(
         })
     };
     let dead = || dead_member(rules, own, members, &servers, now);
+    let has_voter = |zone: &String, but: &ServerId| {
+        members.iter().any(|member| {
+            member.is_voter && member.id != *but && is_alive(&member.id) && rules.zones.get(&member.id) == Some(zone)
+        })
+    };
+    let is_replica = |id: &ServerId| servers.get(id).is_some_and(|server| server.is_non_voter);
+    let must_not_vote = |member: &Member| {
+        is_replica(&member.id) || rules.zones.get(&member.id).is_some_and(|zone| has_voter(zone, &member.id))
+    };
+    // The leader keeps its vote, and so does everyone when one voter less would survive fewer failures than now.
+    let demote = || {
+        let is_spare = voters > rules.voters_min.max(1) && alive > quorum(voters - 1);
+        members.iter().rev().find(|member| {
+            is_spare && member.is_voter && member.id != *own && is_alive(&member.id) && must_not_vote(member)
+        })
+    };
     let promote = || {
         members.iter().find(|member| {
             !member.is_voter
+                && !must_not_vote(member)
                 && member.lag.is_some_and(|lag| lag <= rules.trailing_max)
                 && of_member(member).is_some_and(|server| {
                     server.status == MemberStatus::Alive && now.duration_since(server.since) >= rules.stable_after
@@ -133,6 +155,7 @@ pub fn next_step(
         .or_else(|| left().map(|member| Step::Remove(member.id.clone())))
         .or_else(|| new().map(|server| Step::Add(server.id.clone())))
         .or_else(|| promote().map(|member| Step::Promote(member.id.clone())))
+        .or_else(|| demote().map(|member| Step::Demote(member.id.clone())))
         .or_else(|| dead().map(Step::Remove))
 }
 
@@ -226,7 +249,16 @@ mod tests {
     }
 
     fn known(id: &str, status: MemberStatus, age: Duration, now: Instant) -> KnownServer {
-        KnownServer { id: id.into(), name: id.into(), address: address(id), status, expect: 3, since: now - age }
+        KnownServer {
+            id: id.into(),
+            name: id.into(),
+            address: address(id),
+            status,
+            expect: 3,
+            version: String::new(),
+            is_non_voter: false,
+            since: now - age,
+        }
     }
 
     fn voter(id: &str) -> Member {
@@ -262,6 +294,47 @@ mod tests {
         assert_eq!(step(&with(Some(0)), &alive(10)), Some(Step::Promote("d".into())));
         assert_eq!(step(&with(Some(251)), &alive(10)), None);
         assert_eq!(step(&with(None), &alive(10)), None);
+    }
+
+    #[test]
+    fn replicas_never_vote() {
+        let now = Instant::now() + 10 * DAY;
+        let mut servers: Vec<_> = ["a", "b", "c", "d"].map(|id| known(id, Alive, DAY, now)).into();
+        servers[3].is_non_voter = true;
+        let step = |members: &[Member]| next_step(&Rules::default(), &"a".into(), members, &servers, now);
+        assert_eq!(step(&[voter("a"), voter("b"), voter("c"), learner("d", Some(0))]), None);
+        let voting = [voter("a"), voter("b"), voter("c"), voter("d")];
+        assert_eq!(step(&voting), Some(Step::Demote("d".into())));
+    }
+
+    #[test]
+    fn one_server_of_each_zone_votes_and_another_takes_over() {
+        let now = Instant::now() + 10 * DAY;
+        let zones = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "1"), ("e", "2"), ("f", "3")];
+        let zones = zones.iter().map(|(id, zone)| (ServerId::from(*id), (*zone).to_owned())).collect();
+        let rules = Rules { zones, ..Rules::default() };
+        let mut servers: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|id| known(id, Alive, DAY, now)).into();
+        let step = |members: &[Member], servers: &[KnownServer]| next_step(&rules, &"a".into(), members, servers, now);
+        let six = ["a", "b", "c", "d", "e", "f"].map(voter);
+        assert_eq!(step(&six, &servers), Some(Step::Demote("f".into())));
+        let standby = |id| learner(id, Some(0));
+        let three = [voter("a"), voter("b"), voter("c"), standby("d"), standby("e"), standby("f")];
+        assert_eq!(step(&three, &servers), None);
+        servers[1] = known("b", Failed, Duration::from_secs(1), now);
+        assert_eq!(step(&three, &servers), Some(Step::Promote("e".into())));
+        servers[1] = known("b", Failed, DAY, now);
+        let four = [voter("a"), voter("b"), voter("c"), standby("d"), voter("e"), standby("f")];
+        assert_eq!(step(&four, &servers), Some(Step::Remove("b".into())));
+    }
+
+    #[test]
+    fn no_vote_is_taken_while_it_is_needed() {
+        let now = Instant::now() + 10 * DAY;
+        let mut servers: Vec<_> = ["a", "b", "c"].map(|id| known(id, Alive, DAY, now)).into();
+        servers[2].is_non_voter = true;
+        servers[1] = known("b", Failed, Duration::from_secs(1), now);
+        let members = [voter("a"), voter("b"), voter("c")];
+        assert_eq!(next_step(&Rules::default(), &"a".into(), &members, &servers, now), None);
     }
 
     #[test]

@@ -7,12 +7,14 @@
 
 pub mod codec;
 pub mod duties;
+mod health;
 pub mod inbound;
 pub mod lock;
 pub mod log_store;
 pub mod membership;
 pub mod network;
 pub mod node;
+pub mod recover;
 pub mod report;
 mod restore;
 pub mod settings;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
+use super::health::Memory;
 use super::inbound::{Inbound, LastContact};
 use super::lock::DataDirLock;
 use super::log_store::LogStore;
@@ -41,6 +42,9 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] super::wal::WalError),
+    /// `peers.json` cannot be obeyed.
+    #[error(transparent)]
+    Recover(#[from] super::recover::RecoverError),
     /// Raft itself refused.
     #[error("cannot start Raft: {0}")]
     Raft(String),
@@ -95,6 +99,7 @@ pub struct RaftNode {
     reader: Reader,
     leadership: watch::Receiver<LeaderState>,
     removals: Arc<Mutex<BTreeMap<Uuid, Instant>>>,
+    pub(super) memory: Memory,
     pub(super) restoring: Restoring,
     pub(super) restored: Arc<tokio::sync::Notify>,
     /// Given back when the log is closed, not when the last clone is gone.
@@ -114,6 +119,9 @@ impl RaftNode {
     ) -> Result<Self, StartError> {
         let folder = settings.data_dir.as_ref().map(|folder| folder.join("raft"));
         let lock = settings.data_dir.as_deref().map(DataDirLock::take).transpose().map_err(StartError::DataDir)?;
+        if let Some(data_dir) = &settings.data_dir {
+            super::recover::obey_peers_file(data_dir, settings.id).await?;
+        }
         let log = match &folder {
             Some(folder) => LogStore::open(&folder.join("wal"))?,
             None => LogStore::in_memory(),
@@ -142,6 +150,7 @@ impl RaftNode {
             reader,
             leadership,
             removals: Arc::default(),
+            memory: Arc::default(),
             restoring: Arc::default(),
             restored: Arc::default(),
             lock: Arc::new(Mutex::new(lock)),
@@ -273,10 +282,15 @@ impl RaftNode {
     /// Makes one change of the membership, after the one that is under way, if any: a new leader often has to finish what
     /// its predecessor began.
     async fn change(&self, change: ChangeMembers<PeerId, Peer>) -> Result<(), NotDone> {
+        self.change_keeping(change, false).await
+    }
+
+    /// As [`Self::change`]; `retain` keeps voters that are removed as servers that do not vote.
+    async fn change_keeping(&self, change: ChangeMembers<PeerId, Peer>, retain: bool) -> Result<(), NotDone> {
         let give_up = Instant::now() + CHANGE_TIMEOUT;
         let mut tries = 0;
         loop {
-            match timeout_at(give_up, self.raft.change_membership(change.clone(), false)).await {
+            match timeout_at(give_up, self.raft.change_membership(change.clone(), retain)).await {
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(error)) if is_under_way(&error) && Instant::now() < give_up => pause(tries).await,
                 Ok(Err(error)) => return Err(not_done(error)),
@@ -319,6 +333,15 @@ impl RaftNode {
             Ok(Err(error)) => Err(not_done(error)),
             Err(_) => Err(NotDone::Failed(RequestError::new(ErrorKind::Failed, "the new server does not catch up"))),
         }
+    }
+
+    /// Takes the vote of a server away; it goes on to receive the log.
+    ///
+    /// # Errors
+    /// See [`NotDone`].
+    pub async fn demote(&self, id: Uuid) -> Result<(), NotDone> {
+        let change = ChangeMembers::RemoveVoters(BTreeSet::from([PeerId(id)]));
+        self.change_keeping(change, true).await
     }
 
     /// Writes another address or name of a member into the configuration.

@@ -27,6 +27,10 @@ pub struct KnownServer {
     pub status: MemberStatus,
     /// `-bootstrap-expect` (tag `expect`); 1 for `-bootstrap`, 0 for none.
     pub expect: u32,
+    /// Its version (tag `build`).
+    pub version: String,
+    /// Whether it was told never to vote (tag `nonvoter` or `read_replica`).
+    pub is_non_voter: bool,
     /// Since when it has this status, on this agent's clock.
     pub since: Instant,
 }
@@ -164,6 +168,8 @@ mod tests {
             address: address.parse().unwrap(),
             status: MemberStatus::Alive,
             expect: 3,
+            version: String::new(),
+            is_non_voter: false,
             since: Instant::now(),
         }
     }

@@ -49,5 +49,6 @@ pub(super) fn written(write: &Write, started: Instant) {
         Write::SessionCreate(_) | Write::SessionDestroy(_) => SESSIONS.since(started),
         // They come by a way of their own.
         Write::Acl(_) => {}
+        Write::Autopilot(_) => {}
     }
 }

@@ -46,6 +46,7 @@ pub struct LocalServer {
     pub(super) guard: Guard,
     /// File in which an operator takes an ACL bootstrap back, by its index.
     pub(super) bootstrap_reset: Option<PathBuf>,
+    hold: Duration,
 }
 
 /// How one try of a request ended.
@@ -73,13 +74,31 @@ impl LocalServer {
         let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
         let (guard, bootstrap_reset) = (Guard::new(Settings::off()), None);
         let shared = Shared::new();
-        Self { datacenter, raft, shared, pool, directory, offer, sessions, transfers, guard, bootstrap_reset }
+        Self {
+            datacenter,
+            raft,
+            shared,
+            pool,
+            directory,
+            offer,
+            sessions,
+            transfers,
+            guard,
+            bootstrap_reset,
+            hold: limits::HOLD_TIMEOUT,
+        }
     }
 
     /// The same server with other clocks of sessions.
     #[must_use]
     pub fn with_sessions(self, sessions: SessionClocks) -> Self {
         Self { sessions, ..self }
+    }
+
+    /// The same server that holds requests for another time while there is no leader (`performance.rpc_hold_timeout`).
+    #[must_use]
+    pub fn with_hold(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// Its clocks of sessions and locks.
@@ -159,7 +178,7 @@ impl LocalServer {
         let payload = message::encode(&request);
         let limit = message::time_limit(&request);
         let may_repeat = message::is_read(&request);
-        let give_up = Instant::now() + limits::HOLD_TIMEOUT;
+        let give_up = Instant::now() + self.hold;
         let mut leadership = self.raft.leadership();
         let mut tries = 0;
         loop {
@@ -238,6 +257,18 @@ impl LocalServer {
                     let checked = self.check_cluster(&request.token, cluster);
                     Some(checked.and_then(|()| self.begin_save(Consistency::Stale)))
                 }
+                Cluster::AutopilotConfig { stale: true } => {
+                    let checked = self.check_cluster(&request.token, cluster);
+                    Some(checked.map(|()| Response::AutopilotConfig(self.autopilot_config())))
+                }
+                Cluster::Usage { stale: true } => {
+                    let checked = self.check_cluster(&request.token, cluster);
+                    Some(checked.map(|()| self.usage(Consistency::Stale)))
+                }
+                Cluster::AutopilotConfig { stale: false }
+                | Cluster::Usage { stale: false }
+                | Cluster::AutopilotHealth
+                | Cluster::AutopilotState => None,
                 Cluster::SaveSnapshot { stale: false }
                 | Cluster::RestoreSnapshot
                 | Cluster::RaftConfiguration { stale: false }
@@ -389,6 +420,13 @@ impl LocalServer {
                 self.raft.transfer_leader(to).await.map(|()| Response::Done)
             }
             Cluster::RenewSession { id } => self.renew_session(id).await,
+            Cluster::AutopilotConfig { .. }
+            | Cluster::AutopilotHealth
+            | Cluster::AutopilotState
+            | Cluster::Usage { .. } => {
+                self.raft.ready_to_read(Consistency::Default).await?;
+                Ok(self.autopilot_answer(cluster))
+            }
             Cluster::SaveSnapshot { .. } => {
                 self.raft.ready_to_read(Consistency::Consistent).await?;
                 self.begin_save(Consistency::Consistent).map_err(NotDone::Failed)

@@ -7,6 +7,7 @@
 
 mod acl;
 pub mod archive;
+mod autopilot;
 pub mod connection;
 pub mod directory;
 mod figures;

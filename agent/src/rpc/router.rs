@@ -37,13 +37,20 @@ pub struct Router {
     pool: ConnectionPool,
     directory: Directory,
     sticky: Mutex<Option<Sticky>>,
+    hold: Duration,
 }
 
 impl Router {
     /// A router to the servers that the directory knows.
     #[must_use]
     pub fn new(datacenter: impl Into<String>, pool: ConnectionPool, directory: Directory) -> Self {
-        Self { datacenter: datacenter.into(), pool, directory, sticky: Mutex::new(None) }
+        Self { datacenter: datacenter.into(), pool, directory, sticky: Mutex::new(None), hold: limits::HOLD_TIMEOUT }
+    }
+
+    /// The same router that goes on trying for another time (`performance.rpc_hold_timeout`).
+    #[must_use]
+    pub fn with_hold(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// The servers that may be asked: those that gossip holds for alive, or else any that has not left.
@@ -86,7 +93,7 @@ impl Router {
         let may_repeat = message::is_read(&request);
         let limit = message::time_limit(&request);
         let payload = message::encode(&request);
-        let give_up = Instant::now() + limits::HOLD_TIMEOUT;
+        let give_up = Instant::now() + self.hold;
         let mut failed = Vec::new();
         loop {
             let Some(server) = self.choose(&failed) else {

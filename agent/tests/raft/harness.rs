@@ -64,6 +64,8 @@ impl TestServer {
 
     pub fn as_known(&self) -> KnownServer {
         KnownServer {
+            version: String::new(),
+            is_non_voter: false,
             id: self.raft.id(),
             name: format!("server-{}", self.id).into(),
             address: self.address,

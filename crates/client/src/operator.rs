@@ -1,7 +1,7 @@
 //! `/v1/status` and `/v1/operator/raft`.
 
 use bytes::Bytes;
-use model::RaftConfiguration;
+use model::{AutopilotConfig, Json, RaftConfiguration};
 
 use crate::error::Error;
 use crate::query::{QueryOptions, Target};
@@ -46,5 +46,28 @@ impl Client {
     pub async fn raft_transfer_leader(&self, id: Option<&str>) -> Result<(), Error> {
         let to = Target::new("/v1/operator/raft/transfer-leader").optional("id", id.unwrap_or_default());
         self.put(&to, Bytes::new()).await.map(drop)
+    }
+
+    /// The settings of autopilot.
+    pub async fn autopilot_config(&self, options: &QueryOptions) -> Result<AutopilotConfig, Error> {
+        Ok(self.get_json(Target::new("/v1/operator/autopilot/configuration"), options).await?.rows)
+    }
+
+    /// Replaces the settings of autopilot if they still have the given `ModifyIndex`.
+    pub async fn set_autopilot_config(&self, config: &AutopilotConfig, datacenter: &str) -> Result<bool, Error> {
+        let to = Target::new("/v1/operator/autopilot/configuration").optional("dc", datacenter);
+        let to = to.pair("cas", &config.modify_index.to_string());
+        let body = serde_json::to_vec(config).unwrap_or_default();
+        self.change(Method::Put, &to, body).await
+    }
+
+    /// How the servers are.
+    pub async fn autopilot_state(&self, options: &QueryOptions) -> Result<Json, Error> {
+        Ok(self.get_json(Target::new("/v1/operator/autopilot/state"), options).await?.rows)
+    }
+
+    /// How much is registered.
+    pub async fn usage(&self, options: &QueryOptions) -> Result<Json, Error> {
+        Ok(self.get_json(Target::new("/v1/operator/usage"), options).await?.rows)
     }
 }

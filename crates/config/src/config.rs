@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{Json, TextMap, Token};
+use model::{AutopilotConfig, Json, TextMap, Token};
 
 /// Everything that an agent is told at its start.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +126,10 @@ pub struct Config {
     pub raft_trailing_logs: u64,
     /// Encryption of gossip.
     pub gossip_encryption: GossipEncryption,
+    /// Settings of autopilot for a new cluster; later the API changes them.
+    pub autopilot: AutopilotConfig,
+    /// Whether this server never votes.
+    pub non_voting_server: bool,
     /// Timing of LAN gossip.
     pub gossip_lan: GossipTiming,
     /// Timing of WAN gossip.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use model::Token;
 use serde_json::Value;
 
+use model::AutopilotConfig;
+
 use crate::config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipEncryption, GossipTiming, Http, Limits, LogLevel,
     Logging, Performance, Ports, Soa, Telemetry, Tls, UnixSockets,
@@ -110,6 +112,8 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         services: reader.list("services"),
         checks: reader.list("checks"),
         performance: performance(reader),
+        autopilot: autopilot(reader),
+        non_voting_server: reader.flag("non_voting_server"),
         raft_snapshot_threshold: reader.count("raft_snapshot_threshold", 1),
         raft_snapshot_interval: reader.duration("raft_snapshot_interval"),
         raft_trailing_logs: reader.count("raft_trailing_logs", 1),
@@ -390,6 +394,22 @@ fn performance(reader: &mut Reader<'_>) -> Performance {
         raft_multiplier: u32::try_from(factor).unwrap_or(1),
         leave_drain_time: reader.duration("performance.leave_drain_time"),
         rpc_hold_timeout: reader.duration("performance.rpc_hold_timeout"),
+    }
+}
+
+fn autopilot(reader: &mut Reader<'_>) -> AutopilotConfig {
+    if reader.int("autopilot.max_trailing_logs") < 0 {
+        let text = "autopilot.max_trailing_logs cannot be -1. Must be greater than or equal to zero";
+        reader.refuse("autopilot.max_trailing_logs", text);
+    }
+    AutopilotConfig {
+        cleanup_dead_servers: reader.flag("autopilot.cleanup_dead_servers"),
+        last_contact_threshold: reader.duration("autopilot.last_contact_threshold"),
+        max_trailing_logs: u64::try_from(reader.int("autopilot.max_trailing_logs")).unwrap_or(0),
+        min_quorum: u64::try_from(reader.int("autopilot.min_quorum")).unwrap_or(0),
+        server_stabilization_time: reader.duration("autopilot.server_stabilization_time"),
+        redundancy_zone_tag: reader.text("autopilot.redundancy_zone_tag"),
+        ..AutopilotConfig::default()
     }
 }
 

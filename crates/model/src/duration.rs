@@ -102,6 +102,25 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
+/// For `serde`: a duration as text.
+pub(crate) fn as_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_duration(*duration))
+}
+
+/// For `serde`: a duration from text, or from a number of nanoseconds.
+pub(crate) fn from_nanos_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Nanos(i64),
+        Text(String),
+    }
+    match serde::Deserialize::deserialize(deserializer)? {
+        Either::Nanos(nanos) => Ok(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))),
+        Either::Text(text) => parse_duration(&text).map_err(serde::de::Error::custom),
+    }
+}
+
 fn fraction_nanos(digits: &str, factor: u64) -> u64 {
     let (mut sum, mut scale) = (0_u128, u128::from(factor) * 1_000_000_000_000);
     for digit in digits.bytes() {

@@ -5,6 +5,7 @@
 //! It knows no store, no network and no clock.
 
 mod acl;
+mod autopilot;
 mod base64;
 mod check;
 mod coordinate;
@@ -27,6 +28,9 @@ mod views;
 pub use acl::{
     ANONYMOUS_ACCESSOR, ANONYMOUS_SECRET, AclAuthMethod, AclBindingRule, AclLink, AclPolicy, AclRole, AclToken,
     MANAGEMENT_POLICY_ID, MANAGEMENT_POLICY_NAME, NodeIdentity, ServiceIdentity,
+};
+pub use autopilot::{
+    AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, ServerHealth, ServerState, ServiceUsage,
 };
 pub use base64::{decode_base64, encode_base64};
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
-    CheckServiceNode, Deregistration, HealthCheck, Key, KvEntry, KvSince, Node, NodeName, NodeServices,
-    RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName, Session, SessionId, TextMap, Token,
-    TxnAnswer, TxnLook, TxnOp,
+    AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, Deregistration, HealthCheck,
+    Key, KvEntry, KvSince, Node, NodeName, NodeServices, RaftConfiguration, Registration, ServerId, ServiceInstance,
+    ServiceName, ServiceUsage, Session, SessionId, TextMap, Token, TxnAnswer, TxnLook, TxnOp,
 };
 pub use model::{KvChange, KvCopy, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,8 @@ pub enum Write {
     Txn(Vec<TxnOp>),
     /// Change the ACL system; answered with the object as it is then.
     Acl(AclWrite),
+    /// Change the settings of autopilot.
+    Autopilot(AutopilotChange),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -191,6 +193,14 @@ pub enum Cluster {
         /// Which one.
         id: SessionId,
     },
+    /// The settings of autopilot; `stale` lets any server answer.
+    AutopilotConfig { stale: bool },
+    /// How the servers are. Goes to the leader.
+    AutopilotHealth,
+    /// The same, with more of it. Goes to the leader.
+    AutopilotState,
+    /// How much is registered; `stale` lets any server answer.
+    Usage { stale: bool },
     /// Begin to save the whole state; `stale` lets any server do so.
     SaveSnapshot { stale: bool },
     /// Begin to replace the whole state by what will be sent. Goes to the leader.
@@ -221,6 +231,14 @@ pub enum Response {
     },
     /// To [`Cluster::RenewSession`]: `None` when there is no such session.
     Renewed(Option<Arc<Session>>),
+    /// To [`Cluster::AutopilotConfig`].
+    AutopilotConfig(AutopilotConfig),
+    /// To [`Cluster::AutopilotHealth`].
+    AutopilotHealth(AutopilotHealth),
+    /// To [`Cluster::AutopilotState`].
+    AutopilotState(AutopilotState),
+    /// To [`Cluster::Usage`].
+    Usage(ReadMeta, ServiceUsage),
     /// To [`Cluster::SaveSnapshot`] and [`Cluster::RestoreSnapshot`]: which server moves the bytes, under which number,
     /// and what a save is like.
     Transfer {

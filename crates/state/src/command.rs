@@ -4,7 +4,7 @@
 //! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
 //! ones take their defaults and unknown ones are passed over.
 
-use model::{Deregistration, KvChange, KvCopy, Registration, Session, SessionId, TxnOp};
+use model::{AutopilotChange, Deregistration, KvChange, KvCopy, Registration, Session, SessionId, TxnOp};
 use serde::{Deserialize, Serialize};
 
 use crate::acl_command::AclCommand;
@@ -26,6 +26,7 @@ const SESSION_DESTROY: u8 = 11;
 const REAP_LOCK_DELAYS: u8 = 12;
 const TXN: u8 = 15;
 const KV_COPY: u8 = 58;
+const AUTOPILOT: u8 = 56;
 const RESTORE: u8 = 63;
 
 /// A change of the replicated state.
@@ -61,6 +62,8 @@ pub enum Command {
     KvCopy(KvCopy),
     /// Several operations in order, all or none.
     Txn(Vec<TxnOp>),
+    /// Change the settings of autopilot.
+    Autopilot(AutopilotChange),
     /// One step of replacing the whole state by that of a snapshot archive.
     Restore(RestoreChange),
     /// A change of the ACL system.
@@ -146,6 +149,7 @@ impl Command {
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
             Self::KvCopy(copy) => encode(KV_COPY, copy),
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
+            Self::Autopilot(body) => encode(AUTOPILOT, body),
             Self::Restore(body) => encode(RESTORE, body),
         }
     }
@@ -177,6 +181,7 @@ impl Command {
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
             KV_COPY => decode(body).map(Self::KvCopy),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
+            AUTOPILOT => decode(body).map(Self::Autopilot),
             RESTORE => decode(body).map(Self::Restore),
             _ if AclCommand::is_kind(kind) => AclCommand::decode(kind, body).map(Self::Acl),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),

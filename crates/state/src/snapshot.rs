@@ -34,6 +34,7 @@ const INDEX: u8 = 6;
 const SESSION: u8 = 10;
 const HELD_LOCK: u8 = 11;
 const LOCK_DELAY: u8 = 12;
+const AUTOPILOT: u8 = 56;
 const RESTORED: u8 = 63;
 const STAGED: u8 = 64;
 // As the commands that put them.
@@ -227,6 +228,9 @@ impl Snapshot {
         for delay in self.tables.lock_delays.iter() {
             out.record(LOCK_DELAY, delay)?;
         }
+        if let Some(autopilot) = &self.tables.autopilot {
+            out.record(AUTOPILOT, autopilot)?;
+        }
         if self.tables.restored != Restored::default() {
             out.record(RESTORED, &self.tables.restored)?;
         }
@@ -369,6 +373,7 @@ fn name(kind: u8) -> Option<&'static str> {
         KV => "KVS",
         TOMBSTONE => "Tombstone",
         INDEX => "Index",
+        AUTOPILOT => "Autopilot",
         RESTORED => "Restored",
         SESSION => "Session",
         HELD_LOCK => "Held lock",
@@ -406,6 +411,7 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
         SESSION => draft.place_session(&Arc::new(decode::<Session>(body).map_err(malformed)?)),
         HELD_LOCK => draft.hold(decode::<HeldLock>(body).map_err(malformed)?),
         LOCK_DELAY => draft.place_lock_delay(decode::<LockDelay>(body).map_err(malformed)?),
+        AUTOPILOT => draft.tables.autopilot = Some(Arc::new(decode(body).map_err(malformed)?)),
         RESTORED => draft.tables.restored = decode(body).map_err(malformed)?,
         STAGED => {
             let StagedRecord { id, bytes } = decode(body).map_err(malformed)?;

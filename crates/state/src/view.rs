@@ -4,7 +4,9 @@ mod acl;
 
 use std::sync::Arc;
 
-use model::{HealthCheck, Key, KvEntry, KvSince, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook};
+use model::{
+    AutopilotConfig, HealthCheck, Key, KvEntry, KvSince, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook,
+};
 
 use crate::apply::look_all;
 use crate::instance::Instance;
@@ -33,6 +35,12 @@ impl View {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::for_archive(self.tables.clone())
+    }
+
+    /// The settings of autopilot; none before the first leader has written them.
+    #[must_use]
+    pub fn autopilot(&self) -> Option<&Arc<AutopilotConfig>> {
+        self.tables.autopilot.as_ref()
     }
 
     /// The restore that is under way, if any.

@@ -1,8 +1,8 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration, ServiceCheck, Session,
-    SessionBehavior,
+    AutopilotChange, AutopilotConfig, Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService,
+    Registration, ServiceCheck, Session, SessionBehavior,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -77,6 +77,10 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("session_destroy", Command::SessionDestroy { id: SESSION.into() }),
         ("kv_lock", Command::KvChange(lock)),
         ("reap_lock_delays", Command::ReapLockDelays { index: 1 << 33 }),
+        (
+            "autopilot",
+            Command::Autopilot(AutopilotChange { config: AutopilotConfig::initial(), cas: Some(7), is_initial: false }),
+        ),
         ("restore_begin", Command::Restore(RestoreChange { id: 1 << 60, step: RestoreStep::Begin })),
         (
             "restore_chunk",

@@ -1,6 +1,9 @@
 //! `consul operator`.
 
+pub mod autopilot;
 pub mod raft;
+pub mod recover;
+pub mod usage;
 
 use super::frame::{Command, Run, Shared};
 

@@ -49,6 +49,7 @@ async fn agent() -> Agent {
         timing: gossip::Timing::lan(),
         seed: 1,
         snapshot: None,
+        rejoins_after_leave: false,
         admission: Admission::Any,
         encryption: None,
     };

@@ -6,7 +6,6 @@ use super::{Kind, Setting, Support};
 
 const TLS: &str = "TLS between agents is not available yet; remove it, or keep the ports in a trusted network (HTTPS has verify_incoming_https)";
 const CONNECT: &str = "Connect is not available yet";
-const AUTOPILOT: &str = "it cannot be changed yet; remove it";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
 const WATCHES: &str = "watches run by the agent are not available yet; run a blocking query from a script instead";
@@ -60,15 +59,8 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("peering.enabled", Bool, "false", "peering is not available yet; remove it"),
     not_yet("xds", Any, "null", CONNECT),
     // Servers.
-    not_yet("autopilot.cleanup_dead_servers", Bool, "true", AUTOPILOT),
-    not_yet("autopilot.last_contact_threshold", Duration, "\"200ms\"", AUTOPILOT),
-    not_yet("autopilot.max_trailing_logs", Int, "250", AUTOPILOT),
-    not_yet("autopilot.min_quorum", Int, "0", AUTOPILOT),
-    not_yet("autopilot.server_stabilization_time", Duration, "\"10s\"", AUTOPILOT),
-    no_effect("autopilot.disable_upgrade_migration", Bool, ENTERPRISE),
-    no_effect("autopilot.redundancy_zone_tag", Text, ENTERPRISE),
+    moot("autopilot.disable_upgrade_migration", Bool, "There are no upgrade migrations."),
     no_effect("autopilot.upgrade_version_tag", Text, ENTERPRISE),
-    no_effect("non_voting_server", Bool, ENTERPRISE).flag("non-voting-server"),
     no_effect("segment", Text, ENTERPRISE).flag("segment"),
     not_yet("segments", Any, "null", "network segments are not supported; remove it"),
     no_effect("license_path", Text, ENTERPRISE),

@@ -16,7 +16,6 @@ const COORDINATES: &str = "coordinates are always computed";
 const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
-const REJOIN: &str = "an agent that starts joins by retry_join";
 const RPC_LIMITS: &str = "limits on RPC cannot be changed yet";
 const HEADERS: &str = "headers cannot be added to answers yet";
 const BLOCKED: &str = "endpoints cannot be blocked yet; remove it and use a proxy or a firewall";
@@ -100,9 +99,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("retry_interval_wan", Duration, "\"30s\"", "The same for the WAN pool.").flag("retry-interval-wan"),
     row("retry_max", Int, "0", "Tries to join before giving up; 0 means never.").flag("retry-max"),
     row("retry_max_wan", Int, "0", "The same for the WAN pool.").flag("retry-max-wan"),
-    row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.")
-        .flag("rejoin")
-        .support(Support::NoEffect(REJOIN)),
+    row("rejoin_after_leave", Bool, "false", "Join again after a leave, with the peers remembered.").flag("rejoin"),
     row("leave_on_terminate", Bool, "null", "Leave the cluster on SIGTERM; by default clients do, servers do not."),
     row(
         "skip_leave_on_interrupt",
@@ -191,6 +188,20 @@ pub(super) static SETTINGS: &[Setting] = &[
         .support(Support::NoEffect(SNAPSHOTS)),
     row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
     row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
+    row("autopilot.cleanup_dead_servers", Bool, "true", "Take failed servers out of the Raft configuration."),
+    row("autopilot.last_contact_threshold", Duration, "\"200ms\"", "Silence after which a server is not healthy."),
+    row("autopilot.max_trailing_logs", Int, "250", "Log entries that a healthy server may lack."),
+    row("autopilot.min_quorum", Int, "0", "Voters that are left at least."),
+    row("autopilot.redundancy_zone_tag", Text, "\"\"", "Node metadata that names a server's zone; one of each votes."),
+    row(
+        "autopilot.server_stabilization_time",
+        Duration,
+        "\"10s\"",
+        "Time that a new server must be healthy before it votes.",
+    ),
+    row("non_voting_server", Bool, "false", "Never let this server vote.")
+        .alias("read_replica")
+        .flag("non-voting-server"),
     // Gossip.
     row("encrypt", Text, "\"\"", "Key that gossip is encrypted with: 16, 24 or 32 bytes in base64.").flag("encrypt"),
     row("encrypt_verify_incoming", Bool, "true", "Refuse gossip that is not encrypted, once there is a key."),

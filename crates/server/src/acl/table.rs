@@ -89,6 +89,8 @@ pub fn check_write(view: &View, caller: &Caller, write: &Write) -> Result<(), Re
         // Refused operation by operation, in the answer: see `check::txn`.
         Write::Txn(_) => Ok(()),
         Write::Acl(write) => check_acl_write(caller, write),
+        Write::Autopilot(_) if caller.allows(Operator, "", Change) => Ok(()),
+        Write::Autopilot(_) => Err(denied()),
     }
 }
 
@@ -128,7 +130,11 @@ pub fn check_cluster(view: &View, caller: &Caller, request: &Cluster) -> Result<
         Cluster::RenewSession { id } => return check::session(view, caller, id),
         // A snapshot holds every secret.
         Cluster::SaveSnapshot { .. } | Cluster::RestoreSnapshot => return caller.require(Acl, "", Change),
-        Cluster::RaftConfiguration { .. } => Read,
+        Cluster::RaftConfiguration { .. }
+        | Cluster::AutopilotConfig { .. }
+        | Cluster::AutopilotHealth
+        | Cluster::AutopilotState
+        | Cluster::Usage { .. } => Read,
         Cluster::RemovePeer { .. } | Cluster::TransferLeader { .. } => Change,
     };
     if caller.allows(Operator, "", level) { Ok(()) } else { Err(denied()) }

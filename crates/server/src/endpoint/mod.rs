@@ -1,5 +1,6 @@
 //! What each request means: checks and commands of writes; sources, rows and JSON of queries. One file per family.
 
+pub mod autopilot;
 mod catalog;
 mod health;
 mod kv;
@@ -268,6 +269,7 @@ pub enum Prepared {
 pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Result<Prepared, RequestError> {
     let datacenter = leading.datacenter;
     let command = match write {
+        Write::Autopilot(change) => autopilot::prepare(change),
         Write::Register(registration) => Command::Register(catalog::prepare_register(registration, datacenter)?),
         Write::Deregister(deregistration) => Command::Deregister(catalog::prepare_deregister(deregistration)?),
         Write::Kv(change) => match kv::prepare(view, change, leading)? {

@@ -56,6 +56,7 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
         }
         Command::KvCopy(copy) => Outcome::from_result(kv::apply_copy(draft, index, &copy)),
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
+        Command::Autopilot(change) => Outcome::Bool(draft.put_autopilot(index, change)),
         Command::Restore(change) => Outcome::from_result(restore::apply_restore(draft, index, change)),
     }
 }

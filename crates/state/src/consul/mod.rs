@@ -10,6 +10,7 @@ mod session;
 mod value;
 
 use std::io::Read;
+use std::sync::Arc;
 
 use self::value::{Reader, Value};
 use crate::snapshot::{Inventory, SnapshotError};
@@ -50,6 +51,7 @@ fn read_record(draft: &mut Draft, kind: u8, record: &Value) -> std::io::Result<F
         2 => kv::entry(draft, record),
         3 => session::session(draft, record)?,
         5 => kv::tombstone(draft, record),
+        9 => draft.tables.autopilot = Some(Arc::new(record.parse()?)),
         16 => kv::index(draft, record),
         // Writes of Consul's own log that had not come completely; it gives them up in the same way.
         29 => {}

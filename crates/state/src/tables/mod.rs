@@ -4,6 +4,7 @@
 //! in the snapshot) is kept right by the functions of the files below, which are the only ones that change trees.
 
 mod acl;
+mod autopilot;
 mod checks;
 mod indexes;
 mod kv;
@@ -14,7 +15,7 @@ mod sessions;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, Session};
+use model::{AutopilotConfig, HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, Session};
 
 use crate::instance::Instance;
 use crate::radix::{Stamp, Tree};
@@ -30,6 +31,8 @@ pub(crate) use nodes::NodePlan;
 pub(crate) struct Tables {
     /// Index of the last applied command.
     pub(crate) index: u64,
+    /// Settings of autopilot.
+    pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
     /// What restores did to the indexes.
     pub(crate) restored: Restored,
     /// The chunks of a restore that is under way.
