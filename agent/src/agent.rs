@@ -129,6 +129,7 @@ async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
     parts.tokens.configure(config.acl.tokens.clone());
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;
+    parts.watches.replace(&config).map_err(|error| error.to_string())?;
     tracing::info!(target: "agent::agent", "Configuration reloaded");
     Ok(())
 }

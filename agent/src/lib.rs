@@ -31,3 +31,4 @@ pub mod telemetry;
 mod tls;
 pub mod tokens;
 pub mod version;
+pub mod watch;

@@ -2,9 +2,11 @@
 //!
 //! Every socket is bound before anything is announced, so that a port in use is an error and not a half-started agent.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use client::tls::TlsSettings;
 use config::Config;
 use model::{NodeName, Token};
 use tokio::sync::mpsc;
@@ -13,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::Backend;
+use crate::checks::CheckTls;
 use crate::events::Events;
 use crate::gossip::{Pool, PoolEvent};
 use crate::http::{self, AgentFacts, HttpState};
@@ -28,7 +31,8 @@ use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
 use crate::tls::ServerTls;
 use crate::tokens::Tokens;
-use crate::{agent_info, dns, figures, pools, servers};
+use crate::watch::run::Watches;
+use crate::{agent_info, dns, figures, pools, servers, watch};
 
 /// A running agent's parts.
 pub struct Parts {
@@ -46,6 +50,8 @@ pub struct Parts {
     pub tls: Option<Arc<ServerTls>>,
     /// A client's hold on its data directory; a server's is in its Raft node.
     _lock: Option<DataDirLock>,
+    /// The watches of the configuration.
+    pub watches: WatchRunner,
     tasks: TaskTracker,
     stop: CancellationToken,
     failures: mpsc::Receiver<anyhow::Error>,
@@ -162,8 +168,22 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().follow_files());
     }
+    let watches = WatchRunner::default();
+    watches.replace(&config)?;
     join_others(&config, &tasks, &lan, wan.as_ref(), &local).await?;
-    Ok(Parts { lan, wan, local, tokens, server, tls, _lock: lock, tasks: tasks.tracker, stop: tasks.stop, failures })
+    Ok(Parts {
+        lan,
+        wan,
+        local,
+        tokens,
+        server,
+        tls,
+        _lock: lock,
+        watches,
+        tasks: tasks.tracker,
+        stop: tasks.stop,
+        failures,
+    })
 }
 
 /// Keeps the metrics of gossip and Raft.
@@ -225,6 +245,26 @@ fn follow_servers(tasks: &Tasks, lan: &Pool, directory: &Directory, datacenter: 
             }
         }
     });
+}
+
+/// The watches of the configuration, which a reload replaces.
+#[derive(Default)]
+pub struct WatchRunner(Watches);
+
+impl WatchRunner {
+    /// Runs the watches of a configuration in place of those that run. They ask this agent over HTTP.
+    pub(crate) fn replace(&self, config: &Config) -> Result<()> {
+        let planned = watch::run::plan(&config.watches).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let address = config.http_addrs().into_iter().next().map(|mut address| {
+            if address.ip().is_unspecified() {
+                let localhost = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+                address.set_ip(localhost);
+            }
+            address.to_string()
+        });
+        let tls = Arc::new(CheckTls::new(TlsSettings::default()));
+        self.0.replace(planned, address.as_deref(), &tls).map_err(|error| anyhow::anyhow!("{error}"))
+    }
 }
 
 /// Services and checks of the configuration files.

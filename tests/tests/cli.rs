@@ -140,6 +140,31 @@ const LINES: &str = "
     operator raft remove-peer -id=nope
     operator raft remove-peer -address=127.0.0.1:1
     force-leave nope
+    kv put watched/key v<&>
+    watch -type=key -key=watched/key
+    watch -type=key -key=none
+    watch -type=key
+    watch -type=keyprefix -prefix=watched
+    watch -type=keyprefix -prefix=none
+    watch -type=keyprefix
+    watch -type=services
+    watch -type=nodes
+    watch -type=service -service=consul
+    watch -type=service -service=none
+    watch -type=service -service=consul -passingonly=true
+    watch -type=service -service=consul -tag=a -tag=b
+    watch -type=service
+    watch -type=checks
+    watch -type=checks -state=passing
+    watch -type=checks -service=consul
+    watch -type=checks -service=a -state=passing
+    watch -type=event
+    watch -type=event -name=nope
+    watch -type=connect_roots
+    watch -type=zz
+    watch -type=nodes -key=a
+    watch -type=key -key=watched/key cat; exit 3
+    watch -type=key -key=watched/key -shell=false /bin/sh -c echo~$CONSUL_INDEX|wc~-l;exit~1
     event -name=x -tag=a
     event -name=x -node=[
     reload

@@ -32,7 +32,9 @@ use crate::local::limits::{CONCURRENT_PROBES_MAX, CONCURRENT_PROGRAMS_MAX};
 use crate::local::{Action, Ask, CheckSpec, LocalAgent, Probe, Timing};
 use alias::Alias;
 use flapping::Damper;
-use net::CheckTls;
+pub use http::run as http_request;
+pub use net::CheckTls;
+pub use output::Tail;
 use thresholds::Thresholds;
 use ttl::Ttl;
 

@@ -26,6 +26,7 @@ pub mod sources;
 pub mod start;
 mod validate;
 mod version;
+mod watch;
 
 use frame::Command;
 
@@ -74,6 +75,7 @@ static COMMANDS: &[Command] = &[
     snapshot::save::COMMAND,
     validate::COMMAND,
     version::COMMAND,
+    watch::COMMAND,
 ];
 
 /// Runs the command that the words after the program's name say.

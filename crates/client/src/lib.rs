@@ -12,6 +12,7 @@ mod kv;
 mod lock;
 mod operator;
 mod query;
+mod read;
 mod session;
 mod snapshot;
 pub mod tls;

@@ -115,6 +115,8 @@ pub struct Config {
     pub services: Vec<Json>,
     /// Check definitions from files, in the shape of `PUT /v1/agent/check/register`.
     pub checks: Vec<Json>,
+    /// Watches from files.
+    pub watches: Vec<Json>,
 
     /// How fast the servers notice and decide.
     pub performance: Performance,

@@ -7,7 +7,7 @@ mod definitions;
 mod foreign;
 mod settings;
 
-pub use definitions::{CHECK, Field, FieldKind, SERVICE};
+pub use definitions::{CHECK, Field, FieldKind, SERVICE, WATCH};
 
 /// The type of a setting's value.
 #[derive(Clone, Copy, Debug)]

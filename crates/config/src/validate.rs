@@ -111,6 +111,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         discard_check_output: reader.flag("discard_check_output"),
         services: reader.list("services"),
         checks: reader.list("checks"),
+        watches: reader.list("watches"),
         performance: performance(reader),
         autopilot: autopilot(reader),
         non_voting_server: reader.flag("non_voting_server"),

@@ -69,6 +69,33 @@ pub static SERVICE: [Field; 17] = [
     field("locality", "Locality", Free),
 ];
 
+/// Fields of a watch. Its JSON has the names of the file.
+pub static WATCH: [Field; 15] = [
+    field("type", "type", Text),
+    field("key", "key", Text),
+    field("prefix", "prefix", Text),
+    field("service", "service", Text),
+    field("service_id", "service_id", Text),
+    field("tag", "tag", Free),
+    field("passingonly", "passingonly", Bool),
+    field("state", "state", Text),
+    field("name", "name", Text),
+    field("datacenter", "datacenter", Text),
+    field("token", "token", Text),
+    field("handler", "handler", Text),
+    field("args", "args", TextList),
+    field("handler_type", "handler_type", Text),
+    field("http_handler_config", "http_handler_config", One(&HTTP_HANDLER)),
+];
+
+static HTTP_HANDLER: [Field; 5] = [
+    field("path", "path", Text),
+    field("method", "method", Text),
+    field("timeout", "timeout", Duration),
+    field("header", "header", TextListMap),
+    field("tls_skip_verify", "tls_skip_verify", Bool),
+];
+
 static ADDRESS: [Field; 2] = [field("address", "Address", Text), field("port", "Port", Int)];
 
 static WEIGHTS: [Field; 2] = [field("passing", "Passing", Int), field("warning", "Warning", Int)];

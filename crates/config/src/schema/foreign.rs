@@ -8,7 +8,6 @@ const TLS: &str = "TLS between agents is not available yet; remove it, or keep t
 const CONNECT: &str = "Connect is not available yet";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
-const WATCHES: &str = "watches run by the agent are not available yet; run a blocking query from a script instead";
 const ENTRIES: &str = "configuration entries are not available yet; remove it";
 const UI: &str = "the web page is not available yet";
 const CIRCONUS: &str = "Circonus is not supported; use a statsd, DogStatsD or Prometheus collector";
@@ -100,7 +99,6 @@ pub(super) static FOREIGN: &[Setting] = &[
     no_effect("ui_content_path", Text, UI).flag("ui-content-path"),
     not_yet("ui_dir", Text, "\"\"", "an own web page is not available yet; remove it").flag("ui-dir"),
     // Agent.
-    not_yet("watches", Any, "[]", WATCHES),
     not_yet("disable_remote_exec", Bool, "true", "remote execution is not available; remove it"),
     not_yet("auto_reload_config", Bool, "false", "automatic reload is not available yet; send SIGHUP")
         .flag("auto-reload-config"),

@@ -1,7 +1,7 @@
 //! The rows of what Concord has.
 
 use super::Kind::{Bool, Definitions, Duration, DurationMap, Float, Int, Text, TextList, TextMap};
-use super::{CHECK, SERVICE, Setting, Support};
+use super::{CHECK, SERVICE, Setting, Support, WATCH};
 
 const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &'static str) -> Setting {
     Setting::new(key, kind, default, doc)
@@ -164,6 +164,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("dns_config.soa.min_ttl", Int, "0", "TTL of negative answers, seconds."),
     // Services and checks.
     row("services", Definitions(&SERVICE), "[]", "Services on this node.").alias("service").reloadable(),
+    row("watches", Definitions(&WATCH), "[]", "Views of the cluster to follow, and what to run when they change.")
+        .reloadable(),
     row("checks", Definitions(&CHECK), "[]", "Checks on this node.").alias("check").reloadable(),
     row("enable_script_checks", Bool, "false", "Allow script checks, from files and over HTTP.")
         .flag("enable-script-checks"),
