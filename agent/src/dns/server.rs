@@ -98,6 +98,13 @@ impl DnsServer {
                 let rows = self.health(datacenter, query).await;
                 rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
             }
+            Target::Ingress { service } => {
+                let (near, meta) = Default::default();
+                let passing = self.settings.only_passing;
+                let query = Query::IngressHealth { service: service.as_str().into(), passing, near, meta };
+                let rows = self.health(datacenter, query).await;
+                rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
+            }
             Target::Servers => {
                 let rows = self.instances(datacenter, SERVERS, Vec::new()).await;
                 rows.map(|rows| answer::servers(context, &rows, &mut rand::rng()))

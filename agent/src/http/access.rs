@@ -30,6 +30,7 @@ pub enum Need {
 
 /// The table.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one line for each endpoint")]
 pub fn need(endpoint: Endpoint) -> Need {
     use Level::{Read, Write};
     match endpoint {
@@ -64,6 +65,24 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::StatusPeers
         | Endpoint::OperatorRaftConfiguration
         | Endpoint::OperatorRaftPeer
+        | Endpoint::HealthIngress
+        | Endpoint::CatalogGatewayServices
+        | Endpoint::ConfigPut
+        | Endpoint::ConfigGet
+        | Endpoint::ConfigDelete
+        | Endpoint::Intentions
+        | Endpoint::IntentionCreate
+        | Endpoint::Intention
+        | Endpoint::IntentionUpdate
+        | Endpoint::IntentionDelete
+        | Endpoint::IntentionMatch
+        | Endpoint::IntentionCheck
+        | Endpoint::Authorize
+        | Endpoint::Chain
+        | Endpoint::ChainWithOverrides
+        | Endpoint::CaRoots
+        | Endpoint::AgentCaRoots
+        | Endpoint::CaConfiguration
         | Endpoint::OperatorRaftTransfer
         | Endpoint::AutopilotConfig
         | Endpoint::AutopilotSetConfig

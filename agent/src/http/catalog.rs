@@ -2,7 +2,7 @@
 
 use model::{Deregistration, NodeName, Registration, ServiceName};
 use serde::Serialize;
-use server::request::{Answer as Rows, Body, Cluster, Form, Query, Response, Write};
+use server::request::{Answer as Rows, Body, Cluster, Form, MeshQuery, Query, Response, Write};
 
 use super::catalog_shapes::{DEREGISTRATION, REGISTRATION};
 use super::extract::{Call, unexpected};
@@ -66,6 +66,14 @@ pub async fn connect(call: &mut Call<'_>) -> Answer {
     let (near, meta) = (call.near(), call.node_meta());
     let reply = call.catalog_read(options, Query::MeshNodes { service, near, meta }).await?;
     Ok(call.mark_uncached(reply))
+}
+
+/// The services that a gateway leads to.
+pub async fn gateway_services(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let gateway = ServiceName::new(call.name("Missing gateway name")?);
+    call.catalog_read(options, Query::Mesh(MeshQuery::GatewayServices { gateway })).await
 }
 
 /// A node with its instances, by id.

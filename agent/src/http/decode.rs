@@ -137,6 +137,11 @@ pub fn decode_shape<T: DeserializeOwned>(body: &[u8], shape: &'static Shape) -> 
     Ok(serde_json::from_value(value.unwrap_or(Value::Null))?)
 }
 
+/// Reads a body as whatever JSON it is.
+pub fn decode_any(body: &[u8]) -> Result<Value, DecodeError> {
+    Ok(anything(parse(body)?))
+}
+
 /// Where in the body we are, for error texts.
 #[derive(Default)]
 struct Place {

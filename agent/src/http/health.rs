@@ -52,6 +52,17 @@ pub async fn connect(call: &mut Call<'_>) -> Answer {
     Ok(call.mark_uncached(reply))
 }
 
+/// Gateways that lead into the mesh to a service, with their checks.
+pub async fn ingress(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
+    let options = call.read_options()?;
+    let service = ServiceName::new(call.name("Missing service name")?);
+    let passing = passing(call)?;
+    let (near, meta) = (call.near(), call.node_meta());
+    let reply = call.catalog_read(options, Query::IngressHealth { service, passing, near, meta }).await?;
+    Ok(call.mark_uncached(reply))
+}
+
 /// Checks of a node and its services.
 pub async fn node(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;

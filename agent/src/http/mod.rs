@@ -20,6 +20,7 @@ mod keyring;
 mod kv;
 pub mod limits;
 mod listener;
+mod mesh;
 mod operator;
 mod path;
 mod pretty;

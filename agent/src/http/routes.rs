@@ -18,7 +18,7 @@ use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::{
-    HttpState, access, agent, autopilot, catalog, event, gzip, health, keyring, kv, operator, session, snapshot,
+    HttpState, access, agent, autopilot, catalog, event, gzip, health, keyring, kv, mesh, operator, session, snapshot,
     status, txn,
 };
 use crate::keyring::KeyOperation;
@@ -34,6 +34,7 @@ pub enum Endpoint {
     HealthService,
     HealthServices,
     HealthConnect,
+    HealthIngress,
     HealthNode,
     HealthChecks,
     HealthState,
@@ -44,6 +45,7 @@ pub enum Endpoint {
     CatalogServices,
     CatalogService,
     CatalogConnect,
+    CatalogGatewayServices,
     CatalogNode,
     CatalogNodeServices,
     SessionCreate,
@@ -70,6 +72,22 @@ pub enum Endpoint {
     OperatorUsage,
     SnapshotSave,
     SnapshotRestore,
+    ConfigPut,
+    ConfigGet,
+    ConfigDelete,
+    Intentions,
+    IntentionCreate,
+    Intention,
+    IntentionUpdate,
+    IntentionDelete,
+    IntentionMatch,
+    IntentionCheck,
+    Authorize,
+    Chain,
+    ChainWithOverrides,
+    CaRoots,
+    AgentCaRoots,
+    CaConfiguration,
     AgentReady,
     AgentSelf,
     AgentVersion,
@@ -125,6 +143,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/health/services", &[(Method::GET, Endpoint::HealthServices)]),
             row("/v1/health/service/", &[(Method::GET, Endpoint::HealthService)]),
             row("/v1/health/connect/", &[(Method::GET, Endpoint::HealthConnect)]),
+            row("/v1/health/ingress/", &[(Method::GET, Endpoint::HealthIngress)]),
             row("/v1/health/node/", &[(Method::GET, Endpoint::HealthNode)]),
             row("/v1/health/checks/", &[(Method::GET, Endpoint::HealthChecks)]),
             row("/v1/health/state/", &[(Method::GET, Endpoint::HealthState)]),
@@ -140,6 +159,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/catalog/services", &[(Method::GET, Endpoint::CatalogServices)]),
             row("/v1/catalog/service/", &[(Method::GET, Endpoint::CatalogService)]),
             row("/v1/catalog/connect/", &[(Method::GET, Endpoint::CatalogConnect)]),
+            row("/v1/catalog/gateway-services/", &[(Method::GET, Endpoint::CatalogGatewayServices)]),
             row("/v1/catalog/node/", &[(Method::GET, Endpoint::CatalogNode)]),
             row("/v1/catalog/node-services/", &[(Method::GET, Endpoint::CatalogNodeServices)]),
         ],
@@ -198,8 +218,42 @@ static FAMILIES: &[(&str, &[Route])] = &[
         &[row("/v1/snapshot", &[(Method::GET, Endpoint::SnapshotSave), (Method::PUT, Endpoint::SnapshotRestore)])],
     ),
     (
+        "config",
+        &[
+            row("/v1/config", &[(Method::PUT, Endpoint::ConfigPut)]),
+            row("/v1/config/", &[(Method::GET, Endpoint::ConfigGet), (Method::DELETE, Endpoint::ConfigDelete)]),
+        ],
+    ),
+    (
+        "connect",
+        &[
+            row("/v1/connect/ca/configuration", &[(Method::GET, Endpoint::CaConfiguration)]),
+            row("/v1/connect/ca/roots", &[(Method::GET, Endpoint::CaRoots)]),
+            row(
+                "/v1/connect/intentions",
+                &[(Method::GET, Endpoint::Intentions), (Method::POST, Endpoint::IntentionCreate)],
+            ),
+            row("/v1/connect/intentions/match", &[(Method::GET, Endpoint::IntentionMatch)]),
+            row("/v1/connect/intentions/check", &[(Method::GET, Endpoint::IntentionCheck)]),
+            row(
+                "/v1/connect/intentions/",
+                &[
+                    (Method::GET, Endpoint::Intention),
+                    (Method::PUT, Endpoint::IntentionUpdate),
+                    (Method::DELETE, Endpoint::IntentionDelete),
+                ],
+            ),
+        ],
+    ),
+    (
+        "discovery-chain",
+        &[row("/v1/discovery-chain/", &[(Method::GET, Endpoint::Chain), (Method::POST, Endpoint::ChainWithOverrides)])],
+    ),
+    (
         "agent",
         &[
+            row("/v1/agent/connect/authorize", &[(Method::POST, Endpoint::Authorize)]),
+            row("/v1/agent/connect/ca/roots", &[(Method::GET, Endpoint::AgentCaRoots)]),
             row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)]),
             row("/v1/agent/self", &[(Method::GET, Endpoint::AgentSelf)]),
             row("/v1/agent/version", &[(Method::GET, Endpoint::AgentVersion)]),
@@ -238,6 +292,7 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::Txn => txn::put(call).await,
         Endpoint::HealthService => health::service(call).await,
         Endpoint::HealthServices => health::services(call).await,
+        Endpoint::HealthIngress => health::ingress(call).await,
         Endpoint::HealthConnect => health::connect(call).await,
         Endpoint::HealthNode => health::node(call).await,
         Endpoint::HealthChecks => health::checks(call).await,
@@ -248,6 +303,7 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::CatalogNodes => catalog::nodes(call).await,
         Endpoint::CatalogServices => catalog::services(call).await,
         Endpoint::CatalogService => catalog::service(call).await,
+        Endpoint::CatalogGatewayServices => catalog::gateway_services(call).await,
         Endpoint::CatalogConnect => catalog::connect(call).await,
         Endpoint::CatalogNode => catalog::node(call).await,
         Endpoint::CatalogNodeServices => catalog::node_services(call).await,
@@ -308,7 +364,7 @@ async fn dispatch_agent(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::AgentMetrics => agent::metrics(call),
         Endpoint::AgentHost => agent::host().await,
         Endpoint::AgentMonitor => agent::monitor(call),
-        other => Err(Failure::internal(format!("the route of {other:?} is not in the agent's family"))),
+        of_mesh => mesh::dispatch(of_mesh, call).await,
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) fn written(write: &Write, started: Instant) {
         Write::Txn(_) => TRANSACTIONS.since(started),
         Write::Register(_) | Write::RegisterAll(_) => REGISTERED.since(started),
         Write::Deregister(_) => DEREGISTERED.since(started),
+        // Consul times these by kind of command; there is no figure of its own that dashboards know.
+        Write::Mesh(_) => {}
         Write::SessionCreate(_) | Write::SessionDestroy(_) => SESSIONS.since(started),
         // They come by a way of their own.
         Write::Acl(_) => {}

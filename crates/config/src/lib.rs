@@ -4,6 +4,7 @@
 
 mod config;
 mod definition;
+mod entry;
 mod host;
 mod layer;
 mod load;
@@ -18,6 +19,7 @@ pub use config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa,
     Tls, UnixSockets,
 };
+pub use entry::{EntryError, parse_entry, read_entry};
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};
 pub use load::{Inputs, Loaded, load, services};

@@ -4,10 +4,12 @@
 //! service and check definitions are in `schema/definitions.rs`. Files, flags, help and rendering all read these.
 
 mod definitions;
+mod entries;
 mod foreign;
 mod settings;
 
 pub use definitions::{CHECK, Field, FieldKind, SERVICE, WATCH};
+pub use entries::{EntryField, EntryShape, entry_fields};
 
 /// The type of a setting's value.
 #[derive(Clone, Copy, Debug)]

@@ -41,6 +41,11 @@ pub enum Target {
         /// Name of the service.
         service: String,
     },
+    /// Gateways that lead into the mesh to a service, with their checks.
+    Ingress {
+        /// Name of the service.
+        service: String,
+    },
     /// A node.
     Node {
         /// Name of the node.
@@ -109,6 +114,7 @@ fn plan_labels(context: Context<'_>, labels: &[String]) -> Option<Plan> {
     };
     let target = match kind {
         "service" => service_target(parts)?,
+        "ingress" => Target::Ingress { service: mesh_service(parts)? },
         "connect" => Target::Mesh { service: mesh_service(parts)? },
         "node" if !parts.is_empty() => Target::Node { node: parts.join(".") },
         "addr" => match parts {

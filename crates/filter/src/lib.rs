@@ -18,4 +18,4 @@ pub use evaluate::{Filter, Leaf, Row};
 pub use json::{JsonRow, any_json};
 pub use limits::{DEPTH_MAX, REGEX_BYTES_MAX, REGEX_COUNT_MAX, TEXT_BYTES_MAX};
 pub use schema::{Kind, Schema};
-pub use schemas::{CHECK, CONNECT, HEALTH, NODE, NODE_SERVICE, PROXY, SERVICE_INSTANCE};
+pub use schemas::{CHECK, CONNECT, HEALTH, INTENTION, NODE, NODE_SERVICE, PROXY, SERVICE_INSTANCE};

@@ -110,3 +110,17 @@ static EXPOSED_PATH: Schema = Schema(&[
     ("Protocol", Text),
     ("ParsedFromCheck", Bool),
 ]);
+
+/// A row of `/v1/connect/intentions`.
+pub static INTENTION: Schema = Schema(&[
+    ("ID", Text),
+    ("Description", Text),
+    ("SourceNS", Text),
+    ("SourceName", Text),
+    ("DestinationNS", Text),
+    ("DestinationName", Text),
+    ("SourceType", Text),
+    ("Action", Text),
+    ("Precedence", Int),
+    ("Meta", Map(&Text)),
+]);

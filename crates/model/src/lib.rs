@@ -8,12 +8,16 @@ mod acl;
 mod autopilot;
 mod base64;
 mod check;
+mod config_entry;
 mod coordinate;
 mod duration;
+mod gateway;
 mod ids;
+mod intention;
 mod json;
 mod kv;
 mod member;
+mod mesh_ca;
 mod meta;
 mod node;
 mod operator;
@@ -34,12 +38,18 @@ pub use autopilot::{
 };
 pub use base64::{decode_base64, encode_base64};
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
+pub use config_entry::{ConfigEntry, EntryKind, UnknownEntryKind};
 pub use coordinate::{Coordinate, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
+pub use gateway::{
+    GatewayLink, IngressFields, IngressListener, IngressService, Named, TerminatingFields, TerminatingService,
+};
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
+pub use intention::{DEFAULT_NAMESPACE, Intention, IntentionSide, WILDCARD};
 pub use json::{Blob, Json, to_json};
 pub use kv::{KvChange, KvCopy, KvEntry, KvSince, KvVerb};
 pub use member::{AgentMember, MemberStatus};
+pub use mesh_ca::{CaRoot, MeshCa};
 pub use meta::{InvalidMeta, validate_meta};
 pub use node::Node;
 pub use operator::{RaftConfiguration, RaftServer};

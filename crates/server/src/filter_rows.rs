@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use filter::{CONNECT, Kind, Leaf, PROXY, Row, any_json};
-use model::{CheckServiceNode, HealthCheck, Node, NodeService, ServiceAddress, ServiceInstance, TextMap, Weights};
+use model::{
+    CheckServiceNode, HealthCheck, Intention, Node, NodeService, ServiceAddress, ServiceInstance, TextMap, Weights,
+};
 
 type Test<'t> = &'t mut dyn FnMut(Leaf<'_>) -> bool;
 
@@ -23,6 +25,29 @@ pub struct HealthRow<'a>(pub &'a CheckServiceNode);
 
 /// A row of `/v1/health/node/:node` and its like; for [`filter::CHECK`].
 pub struct CheckRow<'a>(pub &'a HealthCheck);
+
+/// A row of `/v1/connect/intentions`; for [`filter::INTENTION`].
+pub struct IntentionRow<'a>(pub &'a Intention);
+
+impl Row for IntentionRow<'_> {
+    fn any(&self, path: &[String], test: Test<'_>) -> bool {
+        let Some((step, rest)) = path.split_first() else { return test(Leaf::Missing) };
+        let intention = self.0;
+        match step.as_str() {
+            "ID" => test(Leaf::Text(&intention.id)),
+            "Description" => test(Leaf::Text(&intention.description)),
+            "SourceNS" => test(Leaf::Text(&intention.source_ns)),
+            "SourceName" => test(Leaf::Text(&intention.source_name)),
+            "DestinationNS" => test(Leaf::Text(&intention.destination_ns)),
+            "DestinationName" => test(Leaf::Text(&intention.destination_name)),
+            "SourceType" => test(Leaf::Text(&intention.source_type)),
+            "Action" => test(Leaf::Text(&intention.action)),
+            "Precedence" => test(Leaf::Int(intention.precedence)),
+            "Meta" => any_text(Some(&intention.meta), rest, test),
+            _ => test(Leaf::Missing),
+        }
+    }
+}
 
 impl Row for NodeRow<'_> {
     fn any(&self, path: &[String], test: Test<'_>) -> bool {

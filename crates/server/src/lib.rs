@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod filter_rows;
 pub mod leader;
 pub mod limits;
+pub mod mesh;
 pub mod request;
 mod shared;
 

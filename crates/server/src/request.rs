@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use crate::mesh::{IntentionCheck, MeshQuery, MeshWrite, Overrides};
 use bytes::Bytes;
 use model::{
     AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, Deregistration, HealthCheck,
@@ -144,6 +145,10 @@ pub enum Query {
     KvSince { prefix: Key, since: u64 },
     /// About the ACL system. Never shared between callers.
     Acl(AclQuery),
+    /// Instances, with their checks, of the gateways that lead into the mesh to a service.
+    IngressHealth { service: ServiceName, passing: bool, near: NodeName, meta: TextMap },
+    /// A question about the mesh.
+    Mesh(MeshQuery),
 }
 
 /// Changes of the replicated state.
@@ -170,6 +175,8 @@ pub enum Write {
     Acl(AclWrite),
     /// Change the settings of autopilot.
     Autopilot(AutopilotChange),
+    /// A change of the mesh.
+    Mesh(MeshWrite),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -316,6 +323,8 @@ pub enum Answer {
     KvSince(KvSince),
     /// About the ACL system.
     Acl(AclAnswer),
+    /// A document about the mesh, `None` when there is nothing of the name.
+    Document(Option<model::Json>),
 }
 
 /// Why a request failed. `Display` is the exact text that the client sees.

@@ -4,7 +4,10 @@
 //! any other unknown type, and an unknown version, is an error outcome that changes nothing. Fields may be added: absent
 //! ones take their defaults and unknown ones are passed over.
 
-use model::{AutopilotChange, Deregistration, KvChange, KvCopy, Registration, Session, SessionId, TxnOp};
+use model::{
+    AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, MeshCa, Registration,
+    Session, SessionId, TxnOp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::acl_command::AclCommand;
@@ -28,6 +31,12 @@ const TXN: u8 = 15;
 const KV_COPY: u8 = 58;
 const AUTOPILOT: u8 = 56;
 const RESTORE: u8 = 63;
+
+const PUT_CONFIG_ENTRY: u8 = 26;
+const DELETE_CONFIG_ENTRY: u8 = 27;
+const PUT_INTENTION: u8 = 30;
+const DELETE_INTENTION: u8 = 31;
+const PUT_MESH_CA: u8 = 32;
 
 /// A change of the replicated state.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +77,16 @@ pub enum Command {
     Restore(RestoreChange),
     /// A change of the ACL system.
     Acl(AclCommand),
+    /// Write a config entry.
+    PutConfigEntry(PutConfigEntry),
+    /// Remove a config entry.
+    DeleteConfigEntry(DeleteConfigEntry),
+    /// Write an intention in place of the one with its id.
+    PutIntention(Intention),
+    /// Remove an intention.
+    DeleteIntention(DeleteIntention),
+    /// Replace the mesh's certificate authority, unless it was changed since.
+    PutMeshCa(PutMeshCa),
 }
 
 /// Why bytes are not a command that this server can apply.
@@ -97,6 +116,42 @@ pub enum CommandError {
 
 /// Chunks of a restore are longer, and need not be looked into to know that they are applied at once.
 const RESTORE_FINISH_BYTES_MAX: usize = 128;
+/// Body of [`Command::PutConfigEntry`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PutConfigEntry {
+    /// The entry.
+    pub entry: ConfigEntry,
+    /// Write only if the `ModifyIndex` is this; 0 for "must not exist".
+    #[serde(default)]
+    pub cas: Option<u64>,
+}
+
+/// Body of [`Command::DeleteConfigEntry`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeleteConfigEntry {
+    /// Its kind.
+    pub kind: EntryKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// Body of [`Command::DeleteIntention`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteIntention {
+    /// Its id.
+    pub id: String,
+}
+
+/// Body of [`Command::PutMeshCa`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutMeshCa {
+    /// The whole new state; its indexes are set when it is applied.
+    pub ca: MeshCa,
+    /// The `ModifyIndex` that the state before must have; 0 when there must be none.
+    pub expected_index: u64,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
@@ -151,6 +206,11 @@ impl Command {
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
             Self::Autopilot(body) => encode(AUTOPILOT, body),
             Self::Restore(body) => encode(RESTORE, body),
+            Self::PutConfigEntry(body) => encode(PUT_CONFIG_ENTRY, body),
+            Self::DeleteConfigEntry(body) => encode(DELETE_CONFIG_ENTRY, body),
+            Self::PutIntention(body) => encode(PUT_INTENTION, body),
+            Self::DeleteIntention(body) => encode(DELETE_INTENTION, body),
+            Self::PutMeshCa(body) => encode(PUT_MESH_CA, body),
         }
     }
 
@@ -184,6 +244,11 @@ impl Command {
             AUTOPILOT => decode(body).map(Self::Autopilot),
             RESTORE => decode(body).map(Self::Restore),
             _ if AclCommand::is_kind(kind) => AclCommand::decode(kind, body).map(Self::Acl),
+            PUT_CONFIG_ENTRY => decode(body).map(Self::PutConfigEntry),
+            DELETE_CONFIG_ENTRY => decode(body).map(Self::DeleteConfigEntry),
+            PUT_INTENTION => decode(body).map(Self::PutIntention),
+            DELETE_INTENTION => decode(body).map(Self::DeleteIntention),
+            PUT_MESH_CA => decode(body).map(Self::PutMeshCa),
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };

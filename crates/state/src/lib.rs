@@ -13,6 +13,7 @@ mod acl_command;
 mod apply;
 mod command;
 mod consul;
+mod gateways;
 mod instance;
 mod key;
 pub mod limits;
@@ -27,7 +28,7 @@ mod view;
 mod watch;
 
 pub use acl_command::AclCommand;
-pub use command::{Command, CommandError};
+pub use command::{Command, CommandError, DeleteConfigEntry, DeleteIntention, PutConfigEntry, PutMeshCa};
 pub use instance::Instance;
 pub use outcome::Outcome;
 pub use restore::{RestoreChange, RestoreStep};

@@ -44,6 +44,9 @@ const ACL_ROLE: u8 = 40;
 const ACL_BINDING_RULE: u8 = 42;
 const ACL_AUTH_METHOD: u8 = 44;
 const ACL_SERVER_SECRET: u8 = 47;
+const CONFIG_ENTRY: u8 = 26;
+const INTENTION: u8 = 30;
+const MESH_CA: u8 = 32;
 
 /// The state at one index; O(1) to take, shares everything with the store.
 #[derive(Clone)]
@@ -215,6 +218,15 @@ impl Snapshot {
         }
         for (key, index) in self.tables.tombstones.pairs() {
             out.record(TOMBSTONE, &StampRecord { key: Key::new(key), index: *index })?;
+        }
+        for entry in self.tables.config_entries.iter() {
+            out.record(CONFIG_ENTRY, entry)?;
+        }
+        for intention in self.tables.intentions.iter() {
+            out.record(INTENTION, intention)?;
+        }
+        for ca in self.tables.mesh_ca.iter() {
+            out.record(MESH_CA, ca)?;
         }
         for (key, index) in self.tables.indexes.pairs() {
             out.record(INDEX, &StampRecord { key: Key::new(key), index: *index })?;
@@ -426,6 +438,9 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
         ACL_AUTH_METHOD => draft.place_auth_method(decode(body).map_err(malformed)?),
         ACL_BINDING_RULE => draft.place_binding_rule(decode(body).map_err(malformed)?),
         ACL_SERVER_SECRET => draft.tables.acl.server_secret = Some(decode(body).map_err(malformed)?),
+        CONFIG_ENTRY => draft.place_config_entry(Arc::new(decode(body).map_err(malformed)?)),
+        INTENTION => draft.place_intention(Arc::new(decode(body).map_err(malformed)?)),
+        MESH_CA => draft.place_mesh_ca(Arc::new(decode(body).map_err(malformed)?)),
         _ if kind & IGNORABLE != 0 => {}
         _ => return Err(SnapshotError::UnknownRecord(kind)),
     }

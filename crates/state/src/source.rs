@@ -27,6 +27,14 @@ pub enum Table {
     AclBindingRules,
     /// Auth methods.
     AclAuthMethods,
+    /// Names of services: changes when one appears or disappears, or changes its kind.
+    ServiceNames,
+    /// Config entries.
+    ConfigEntries,
+    /// Intentions.
+    Intentions,
+    /// The mesh's certificate authority.
+    MeshCa,
 }
 
 impl Table {
@@ -43,6 +51,10 @@ impl Table {
             Self::AclRoles => "acl-roles",
             Self::AclBindingRules => "acl-binding-rules",
             Self::AclAuthMethods => "acl-auth-methods",
+            Self::ServiceNames => "service-names",
+            Self::ConfigEntries => "config-entries",
+            Self::Intentions => "connect-intentions",
+            Self::MeshCa => "connect-ca-roots",
         }
     }
 }
@@ -60,8 +72,12 @@ pub enum Source<'a> {
     /// All instances of a service with their nodes and checks: one index for the service, or that of the last
     /// disappearance of any service when there is none of the name.
     Service(&'a ServiceName),
-    /// All ways to a service through the mesh, with the same rule.
+    /// All ways to a service through the mesh, with the same rule; and the gateways that lead out to it.
     Mesh(&'a ServiceName),
+    /// The gateways that lead into the mesh to a service.
+    Ingress(&'a ServiceName),
+    /// The services that a gateway leads to.
+    Gateway(&'a ServiceName),
     /// A node and its instances: the index of both tables, 0 when there is no such node.
     Node(&'a NodeName),
     /// One session: the index of all sessions.

@@ -5,7 +5,8 @@ mod acl;
 use std::sync::Arc;
 
 use model::{
-    AutopilotConfig, HealthCheck, Key, KvEntry, KvSince, LockDelay, Node, NodeId, Session, TxnAnswer, TxnLook,
+    AutopilotConfig, ConfigEntry, EntryKind, HealthCheck, Intention, Key, KvEntry, KvSince, LockDelay, MeshCa, Node,
+    NodeId, Session, TxnAnswer, TxnLook,
 };
 
 use crate::apply::look_all;
@@ -22,6 +23,7 @@ pub struct View {
 }
 
 const SERVICE_TABLES: &[Table] = &[Table::Nodes, Table::Services, Table::Checks];
+const GATEWAY_TABLES: &[Table] = &[Table::ConfigEntries, Table::ServiceNames];
 const NODE_TABLES: &[Table] = &[Table::Nodes, Table::Services];
 
 impl View {
@@ -63,7 +65,12 @@ impl View {
             Source::Prefix(prefix) => tables.prefix_index(prefix),
             Source::Tables(names) => tables.tables_index(names),
             Source::Service(name) => self.named_index(&service_key(name), EXTINCTION),
-            Source::Mesh(name) => self.named_index(&mesh_key(name), MESH_EXTINCTION),
+            Source::Mesh(name) => {
+                let ways = self.named_index(&mesh_key(name), MESH_EXTINCTION);
+                ways.max(self.gateways_index(EntryKind::TerminatingGateway, name))
+            }
+            Source::Ingress(name) => self.gateways_index(EntryKind::IngressGateway, name),
+            Source::Gateway(_) => tables.tables_index(GATEWAY_TABLES),
             Source::Node(name) if tables.node(name).is_none() => 0,
             Source::Node(_) => tables.tables_index(NODE_TABLES),
             Source::Session(_) | Source::NodeSessions(_) => tables.table_index(Table::Sessions),
@@ -79,7 +86,17 @@ impl View {
             Source::Prefix(prefix) => Watches::one(tables.kv.watch_prefix(prefix)),
             Source::Tables(names) => self.table_watches(names),
             Source::Service(name) => self.named_watches(&service_key(name), EXTINCTION),
-            Source::Mesh(name) => self.named_watches(&mesh_key(name), MESH_EXTINCTION),
+            Source::Mesh(name) => {
+                let mut watches = self.named_watches(&mesh_key(name), MESH_EXTINCTION);
+                self.add_gateway_watches(EntryKind::TerminatingGateway, name, &mut watches);
+                watches
+            }
+            Source::Ingress(name) => {
+                let mut watches = Watches::default();
+                self.add_gateway_watches(EntryKind::IngressGateway, name, &mut watches);
+                watches
+            }
+            Source::Gateway(_) => self.table_watches(GATEWAY_TABLES),
             Source::Node(_) => self.table_watches(NODE_TABLES),
             Source::Session(id) => Watches::one(tables.sessions.watch_key(&key([id]))),
             Source::NodeSessions(node) => Watches::one(tables.node_sessions.watch_prefix(&key([node]))),
@@ -100,6 +117,28 @@ impl View {
             watches.push(indexes.watch_key(&key([extinction])));
         }
         watches
+    }
+
+    /// The index of the gateways of a kind that lead to a service: of what says so, and of their instances.
+    fn gateways_index(&self, kind: EntryKind, service: &str) -> u64 {
+        if self.config_entries_of(kind).next().is_none() {
+            return 0;
+        }
+        let instances = self.gateways_to(kind, service).into_iter();
+        let instances = instances.map(|gateway| self.named_index(&service_key(&gateway), EXTINCTION)).max();
+        self.tables.tables_index(GATEWAY_TABLES).max(instances.unwrap_or(0))
+    }
+
+    fn add_gateway_watches(&self, kind: EntryKind, service: &str, watches: &mut Watches) {
+        let indexes = &self.tables.indexes;
+        watches.push(indexes.watch_key(&key([Table::ConfigEntries.name()])));
+        if self.config_entries_of(kind).next().is_none() {
+            return;
+        }
+        watches.push(indexes.watch_key(&key([Table::ServiceNames.name()])));
+        for gateway in self.gateways_to(kind, service) {
+            watches.push(indexes.watch_key(&service_key(&gateway)));
+        }
     }
 
     fn table_watches(&self, tables: &[Table]) -> Watches {
@@ -140,6 +179,45 @@ impl View {
     /// Instances that the mesh reaches a service (ignoring case) through, by node, then id.
     pub fn mesh_instances_of(&self, service: &str) -> impl Iterator<Item = &Arc<Instance>> {
         self.tables.mesh_instances.prefix(&key([service]))
+    }
+
+    /// Instances of the gateways of a kind that lead to a service.
+    pub fn gateway_instances(&self, kind: EntryKind, service: &str) -> impl Iterator<Item = &Arc<Instance>> {
+        let gateways = self.gateways_to(kind, service).into_iter();
+        gateways.flat_map(|gateway| self.tables.instances.prefix(&key([&gateway])))
+    }
+
+    /// A config entry.
+    #[must_use]
+    pub fn config_entry(&self, kind: EntryKind, name: &str) -> Option<&Arc<ConfigEntry>> {
+        self.tables.config_entry(kind, name)
+    }
+
+    /// Config entries of a kind by name.
+    pub fn config_entries_of(&self, kind: EntryKind) -> impl Iterator<Item = &Arc<ConfigEntry>> {
+        self.tables.config_entries.prefix(&key([kind.as_str()]))
+    }
+
+    /// All config entries by kind, then name.
+    pub fn config_entries(&self) -> impl Iterator<Item = &Arc<ConfigEntry>> {
+        self.tables.config_entries.iter()
+    }
+
+    /// An intention.
+    #[must_use]
+    pub fn intention(&self, id: &str) -> Option<&Arc<Intention>> {
+        self.tables.intentions.get(&key([id]))
+    }
+
+    /// All intentions by id.
+    pub fn intentions(&self) -> impl Iterator<Item = &Arc<Intention>> {
+        self.tables.intentions.iter()
+    }
+
+    /// The mesh's certificate authority, once there is one.
+    #[must_use]
+    pub fn mesh_ca(&self) -> Option<&Arc<MeshCa>> {
+        self.tables.mesh_ca()
     }
 
     /// Instances on a node by id.

@@ -54,6 +54,7 @@ impl Catalog {
                 });
                 answer::service(context, "", &rows.cloned().collect::<Vec<_>>(), &mut rng)
             }
+            Target::Ingress { .. } => answer::service(context, "", &[], &mut rng),
             Target::Servers => answer::servers(context, &self.instances("consul", None), &mut rng),
             Target::Node { node } => {
                 let found = self.nodes.iter().find(|other| other.node.eq_ignore_ascii_case(node));

@@ -7,6 +7,7 @@
 pub mod check;
 mod guard;
 mod links;
+pub(crate) mod mesh;
 pub mod query;
 pub mod rows;
 pub mod table;

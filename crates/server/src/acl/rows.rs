@@ -50,7 +50,7 @@ pub fn keep_visible(caller: &Caller, answer: &mut Answer) {
         Answer::Sessions(rows) => rows.retain(|session| caller.allows(Session, &*session.node, Read)),
         Answer::Txn(answer) => keep_visible_results(caller, answer),
         // Made for the caller.
-        Answer::Acl(_) => {}
+        Answer::Acl(_) | Answer::Document(_) => {}
     }
 }
 

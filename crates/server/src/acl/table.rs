@@ -8,7 +8,7 @@ use acl::Resource::{Acl, Key, Operator, Session};
 use super::guard::Caller;
 use super::query::AclQuery;
 use super::write::AclWrite;
-use super::{check, denied};
+use super::{check, denied, mesh};
 use crate::request::{Cluster, Query, RequestError, Write};
 use state::View;
 
@@ -25,6 +25,7 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
             caller.require(Key, prefix, List)
         }
         Query::Acl(query) => check_acl_query(caller, query),
+        Query::Mesh(query) => mesh::check_query(caller, query),
         // The rows decide.
         Query::KvList { .. }
         | Query::KvKeys { .. }
@@ -40,6 +41,7 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         | Query::NodeDump { .. }
         | Query::MeshNodes { .. }
         | Query::MeshHealth { .. }
+        | Query::IngressHealth { .. }
         | Query::Session { .. }
         | Query::Sessions
         | Query::AllHealth { .. }
@@ -91,6 +93,7 @@ pub fn check_write(view: &View, caller: &Caller, write: &Write) -> Result<(), Re
         Write::Acl(write) => check_acl_write(caller, write),
         Write::Autopilot(_) if caller.allows(Operator, "", Change) => Ok(()),
         Write::Autopilot(_) => Err(denied()),
+        Write::Mesh(write) => mesh::check_write(view, caller, write),
     }
 }
 

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use filter::{Filter, Schema};
-use model::{TextMap, to_json};
+use model::{EntryKind, TextMap, to_json};
 use state::{Command, Outcome, Source, Table, View};
 
 pub use session::check_id as check_session_id;
 
 use crate::acl::{self, Caller};
 use crate::leader::lock_delays::LockClock;
-use crate::request::{Answer, ErrorKind, Page, Query, RequestError, Response, Write};
+use crate::mesh;
+use crate::request::{Answer, ErrorKind, MeshQuery, Page, Query, RequestError, Response, Write};
 use crate::shared::Rendered;
 
 /// What a query depends on.
@@ -59,6 +60,8 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::Session { id } => Source::Session(id),
         Query::Sessions => Source::Tables(&[Table::Sessions]),
         Query::NodeSessions { node } => Source::NodeSessions(node),
+        Query::IngressHealth { service, .. } => Source::Ingress(service),
+        Query::Mesh(query) => mesh::source(query),
         // Its answer has no index and nothing waits for it.
         Query::Txn { .. } => Source::Tables(&[]),
         Query::Acl(query) => acl::query::source(query),
@@ -95,7 +98,10 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::Nodes { .. } => &filter::NODE,
         Query::ServiceNodes { .. } | Query::MeshNodes { .. } => &filter::SERVICE_INSTANCE,
         Query::NodeServices { .. } => &filter::NODE_SERVICE,
-        Query::ServiceHealth { .. } | Query::MeshHealth { .. } | Query::AllHealth { .. } => &filter::HEALTH,
+        Query::ServiceHealth { .. } | Query::MeshHealth { .. } => &filter::HEALTH,
+        Query::IngressHealth { .. } | Query::AllHealth { .. } => &filter::HEALTH,
+        Query::Mesh(MeshQuery::Intentions) => &filter::INTENTION,
+        Query::Mesh(_) => return Ok(None),
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => &filter::CHECK,
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
@@ -130,14 +136,19 @@ fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) ->
             catalog::service_nodes(view.instances_of(service), tags, meta, filter)
         }
         Query::MeshNodes { service, meta, near: _ } => {
-            catalog::service_nodes(view.mesh_instances_of(service), &[], meta, filter)
+            let gateways = view.gateway_instances(EntryKind::TerminatingGateway, service);
+            catalog::service_nodes(view.mesh_instances_of(service).chain(gateways), &[], meta, filter)
         }
         Query::NodeServices { node } => catalog::node_services(view, node, filter),
         Query::ServiceHealth { service, tags, passing, meta, near: _ } => {
             health::rows(view.instances_of(service), &health::Wanted { tags, passing: *passing, meta, filter, caller })
         }
         Query::MeshHealth { service, passing, meta, near: _ } => health::rows(
-            view.mesh_instances_of(service),
+            view.mesh_instances_of(service).chain(view.gateway_instances(EntryKind::TerminatingGateway, service)),
+            &health::Wanted { tags: &[], passing: *passing, meta, filter, caller },
+        ),
+        Query::IngressHealth { service, passing, meta, near: _ } => health::rows(
+            view.gateway_instances(EntryKind::IngressGateway, service),
             &health::Wanted { tags: &[], passing: *passing, meta, filter, caller },
         ),
         Query::NodeChecks { node } => health::node_checks(view, node, filter),
@@ -157,6 +168,7 @@ fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) ->
             refused if refused.errors.is_empty() => txn::look(view, operations),
             refused => Answer::Txn(refused),
         },
+        Query::Mesh(query) => Answer::Document(mesh::evaluate(view, caller, query, filter)?),
         Query::Acl(query) => Answer::Acl(acl::query::evaluate(view, caller, query)?),
     })
 }
@@ -219,6 +231,7 @@ fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
         Answer::KvSince(changes) => (true, to_json(changes)),
         Answer::Txn(answer) => (true, to_json(answer)),
         Answer::Acl(answer) => answer.encode(),
+        Answer::Document(document) => (document.is_some(), to_json(document)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
     Ok(Rendered { found, json: json.into(), fencing_token: 0 })
@@ -286,6 +299,7 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
         Write::KvCopy(copy) => Command::KvCopy(copy.clone()),
+        Write::Mesh(write) => mesh::prepare(view, write)?,
         Write::Txn(operations) => match txn::prepare(view, operations, leading) {
             Ok(operations) => Command::Txn(operations),
             Err(answer) => return Ok(Prepared::Answer(Response::Txn(answer))),

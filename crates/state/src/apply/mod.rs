@@ -58,5 +58,13 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
         Command::Autopilot(change) => Outcome::Bool(draft.put_autopilot(index, change)),
         Command::Restore(change) => Outcome::from_result(restore::apply_restore(draft, index, change)),
+        Command::PutConfigEntry(body) => Outcome::Bool(draft.put_config_entry(index, body.entry, body.cas)),
+        Command::DeleteConfigEntry(body) => {
+            draft.delete_config_entry(index, body.kind, &body.name);
+            Outcome::Bool(true)
+        }
+        Command::PutIntention(intention) => Outcome::from_result(draft.put_intention(index, intention)),
+        Command::DeleteIntention(body) => Outcome::from_result(draft.delete_intention(index, &body.id)),
+        Command::PutMeshCa(body) => Outcome::Bool(draft.put_mesh_ca(index, body.ca, body.expected_index)),
     }
 }

@@ -67,6 +67,7 @@ impl Draft {
         if self.tables.instances.prefix(&key([service])).next().is_some() {
             self.tables.indexes.insert(&service_key(service), index, &mut self.changes);
         } else {
+            self.bump(Table::ServiceNames, index);
             self.tables.indexes.remove(&service_key(service), &mut self.changes);
             self.tables.indexes.insert(&key([EXTINCTION]), index, &mut self.changes);
         }

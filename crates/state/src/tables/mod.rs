@@ -6,8 +6,11 @@
 mod acl;
 mod autopilot;
 mod checks;
+mod config_entries;
 mod indexes;
+mod intentions;
 mod kv;
+mod mesh_ca;
 mod nodes;
 mod services;
 mod sessions;
@@ -15,7 +18,9 @@ mod sessions;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use model::{AutopilotConfig, HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, Session};
+use model::{
+    AutopilotConfig, ConfigEntry, HealthCheck, HeldLock, Intention, Key, KvEntry, LockDelay, MeshCa, Node, Session,
+};
 
 use crate::instance::Instance;
 use crate::radix::{Stamp, Tree};
@@ -71,6 +76,12 @@ pub(crate) struct Tables {
     pub(crate) lock_delays: Tree<Arc<LockDelay>>,
     /// Tokens, policies and the like.
     pub(crate) acl: AclTables,
+    /// By kind and name.
+    pub(crate) config_entries: Tree<Arc<ConfigEntry>>,
+    /// By id.
+    pub(crate) intentions: Tree<Arc<Intention>>,
+    /// The one certificate authority, under the empty key.
+    pub(crate) mesh_ca: Tree<Arc<MeshCa>>,
     /// Indexes by name of table or service.
     pub(crate) indexes: Tree<u64>,
 }
@@ -92,6 +103,24 @@ impl Draft {
 }
 
 impl Stamp for Arc<Node> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<ConfigEntry> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<Intention> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
+impl Stamp for Arc<MeshCa> {
     fn stamp(&self) -> u64 {
         self.modify_index
     }
@@ -162,6 +191,9 @@ impl Tables {
         self.held_locks.touch_all(changes);
         self.lock_delays.touch_all(changes);
         self.acl.touch_all(changes);
+        self.config_entries.touch_all(changes);
+        self.intentions.touch_all(changes);
+        self.mesh_ca.touch_all(changes);
         self.indexes.touch_all(changes);
     }
 }

@@ -40,7 +40,12 @@ impl Draft {
             self.bump_or_bury_mesh(&before, index);
         }
         let service = Arc::new(service);
+        let is_known_name = existing.as_ref().is_some_and(|existing| existing.kind == service.kind)
+            || self.tables.instances.prefix(&key([&name])).any(|instance| instance.service.kind == service.kind);
         self.place_service(node, Arc::clone(&service));
+        if !is_known_name {
+            self.bump(Table::ServiceNames, index);
+        }
         self.bump(Table::Services, index);
         self.bump_instance(&service, index);
     }
