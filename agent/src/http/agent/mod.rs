@@ -1,6 +1,7 @@
 //! `/v1/agent`: the agent that answers, its membership, and what is registered on it.
 
 mod checks;
+mod content_hash;
 mod facts;
 mod figures;
 mod membership;

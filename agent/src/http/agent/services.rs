@@ -61,7 +61,7 @@ pub async fn service(call: &Call<'_>) -> Answer {
         changes.borrow_and_update();
         let found = local.with_registry(|registry| {
             let entry = registry.services().get(id.as_str())?;
-            let (view, hash) = ServiceView::new(&entry.service).with_hash();
+            let (view, hash) = ServiceView::new(&entry.service).with_hash(&entry.service);
             let allowed = caller.require(Resource::Service, &*entry.service.service, Level::Read);
             Some((allowed.map_err(Failure::from).and_then(|()| Reply::json_of(&view)), hash))
         });

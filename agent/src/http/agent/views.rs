@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest as _, Md5};
 use model::{CONNECT_PROXY, HealthCheck, Json, NodeService, ServiceAddress, TextMap, Weights};
 use serde::Serialize;
 use serde_json::json;
 
+use super::content_hash::content_hash;
 use crate::local::{NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
 
 /// A service, in the shape of `/v1/agent/services`.
@@ -55,11 +55,10 @@ impl<'a> ServiceView<'a> {
         }
     }
 
-    /// The view with the hash that `?hash` compares with: 16 hexadecimal digits.
+    /// The view with the hash that `?hash` compares with.
     #[must_use]
-    pub fn with_hash(mut self) -> (Self, String) {
-        let text = serde_json::to_vec(&self).unwrap_or_default();
-        let hash: String = Md5::digest(&text)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    pub fn with_hash(mut self, service: &NodeService) -> (Self, String) {
+        let hash = content_hash(service, self.proxy.as_ref(), self.connect);
         self.content_hash = Some(hash.clone());
         (self, hash)
     }
@@ -151,7 +150,7 @@ mod tests {
     fn the_hash_follows_the_content() {
         let one = NodeService { id: "web".into(), port: 80, ..NodeService::default() };
         let other = NodeService { port: 81, ..one.clone() };
-        let hash = |service: &NodeService| ServiceView::new(service).with_hash().1;
+        let hash = |service: &NodeService| ServiceView::new(service).with_hash(service).1;
         assert_eq!(hash(&one), hash(&one.clone()));
         assert_ne!(hash(&one), hash(&other));
         assert_eq!(hash(&one).len(), 16);
