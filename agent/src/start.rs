@@ -113,13 +113,7 @@ impl Tasks {
 
 /// Builds and starts everything.
 pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> {
-    if let Some(dir) = &config.data_dir {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
-    }
-    let lock = match &config.data_dir {
-        Some(dir) if !config.server => Some(DataDirLock::take(dir)?),
-        _ => None,
-    };
+    let lock = hold_data_dir(&config)?;
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
     let (http_sockets, tls) = bind_http(&config)?;
     let dns_sockets = dns::bind(&config.dns_addrs())?;
@@ -184,6 +178,13 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         stop: tasks.stop,
         failures,
     })
+}
+
+/// Makes the data directory; a client's hold on it, where a server's is in its Raft node.
+fn hold_data_dir(config: &Config) -> Result<Option<DataDirLock>> {
+    let Some(dir) = &config.data_dir else { return Ok(None) };
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
+    if config.server { Ok(None) } else { Ok(Some(DataDirLock::take(dir)?)) }
 }
 
 /// Keeps the metrics of gossip and Raft.
