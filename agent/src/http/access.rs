@@ -61,6 +61,7 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::Txn
         | Endpoint::SnapshotSave
         | Endpoint::SnapshotRestore
+        | Endpoint::Acl(_)
         | Endpoint::StatusLeader
         | Endpoint::StatusPeers
         | Endpoint::OperatorRaftConfiguration
@@ -94,7 +95,7 @@ pub fn need(endpoint: Endpoint) -> Need {
         Endpoint::AgentHost => Need::Operator(Read),
         Endpoint::KeyringList => Need::Keyring(Read),
         Endpoint::KeyringInstall | Endpoint::KeyringUse | Endpoint::KeyringRemove => Need::Keyring(Write),
-        Endpoint::AgentJoin | Endpoint::AgentLeave | Endpoint::AgentReload => Need::Agent(Write),
+        Endpoint::AgentToken | Endpoint::AgentJoin | Endpoint::AgentLeave | Endpoint::AgentReload => Need::Agent(Write),
         Endpoint::AgentForceLeave => Need::Operator(Write),
         Endpoint::AgentMaintenance => Need::Node(Write),
         Endpoint::EventFire

@@ -5,6 +5,7 @@
 //! Nothing here knows the store or Raft; only the agent's own family knows gossip and the registrations.
 
 mod access;
+mod acl;
 pub mod agent;
 mod autopilot;
 mod catalog;

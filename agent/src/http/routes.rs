@@ -4,6 +4,7 @@
 //! pattern that fits wins.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,19 +19,21 @@ use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::{
-    HttpState, access, agent, autopilot, catalog, event, gzip, health, keyring, kv, mesh, operator, session, snapshot,
-    status, txn,
+    HttpState, access, acl, agent, autopilot, catalog, event, gzip, health, keyring, kv, mesh, operator, session,
+    snapshot, status, txn,
 };
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
 
 /// One handler. The variants are the endpoints of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
     KvGet,
     KvPut,
     KvDelete,
     Txn,
+    Acl(acl::Route),
+    AgentToken,
     HealthService,
     HealthServices,
     HealthConnect,
@@ -136,6 +139,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
             &[(Method::GET, Endpoint::KvGet), (Method::PUT, Endpoint::KvPut), (Method::DELETE, Endpoint::KvDelete)],
         )],
     ),
+    ("acl", ACL),
     ("txn", &[row("/v1/txn", &[(Method::PUT, Endpoint::Txn)])]),
     (
         "health",
@@ -258,6 +262,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/agent/self", &[(Method::GET, Endpoint::AgentSelf)]),
             row("/v1/agent/version", &[(Method::GET, Endpoint::AgentVersion)]),
             row("/v1/agent/members", &[(Method::GET, Endpoint::AgentMembers)]),
+            row("/v1/agent/token/", &[(Method::PUT, Endpoint::AgentToken)]),
             row("/v1/agent/join/", &[(Method::PUT, Endpoint::AgentJoin)]),
             row("/v1/agent/leave", &[(Method::PUT, Endpoint::AgentLeave)]),
             row("/v1/agent/force-leave/", &[(Method::PUT, Endpoint::AgentForceLeave)]),
@@ -284,12 +289,84 @@ static FAMILIES: &[(&str, &[Route])] = &[
     ),
 ];
 
+/// The rows of `/v1/acl/`, apart only because they are many.
+static ACL: &[Route] = {
+    use acl::Noun::{AuthMethod, BindingRule, Policy, Role, Token};
+    use acl::Route as R;
+
+    use self::Endpoint::Acl as E;
+    &[
+        row("/v1/acl/bootstrap", &[(Method::PUT, E(R::Bootstrap))]),
+        row("/v1/acl/logout", &[(Method::POST, E(R::Logout))]),
+        row("/v1/acl/replication", &[(Method::GET, E(R::Replication))]),
+        row("/v1/acl/explain", &[(Method::GET, E(R::Explain))]),
+        row("/v1/acl/rules/translate", &[(Method::POST, E(R::Translate))]),
+        row("/v1/acl/rules/translate/", &[(Method::GET, E(R::TranslateToken))]),
+        row("/v1/acl/tokens", &[(Method::GET, E(R::List(Token)))]),
+        row("/v1/acl/token", &[(Method::PUT, E(R::Create(Token)))]),
+        row("/v1/acl/token/self", &[(Method::GET, E(R::TokenSelf))]),
+        row(
+            "/v1/acl/token/",
+            &[
+                (Method::GET, E(R::Read(Token))),
+                (Method::PUT, E(R::Update(Token))),
+                (Method::DELETE, E(R::Delete(Token))),
+            ],
+        ),
+        row("/v1/acl/policies", &[(Method::GET, E(R::List(Policy)))]),
+        row("/v1/acl/policy", &[(Method::PUT, E(R::Create(Policy)))]),
+        row("/v1/acl/policy/name/", &[(Method::GET, E(R::ReadByName(Policy)))]),
+        row(
+            "/v1/acl/policy/",
+            &[
+                (Method::GET, E(R::Read(Policy))),
+                (Method::PUT, E(R::Update(Policy))),
+                (Method::DELETE, E(R::Delete(Policy))),
+            ],
+        ),
+        row("/v1/acl/roles", &[(Method::GET, E(R::List(Role)))]),
+        row("/v1/acl/role", &[(Method::PUT, E(R::Create(Role)))]),
+        row("/v1/acl/role/name/", &[(Method::GET, E(R::ReadByName(Role)))]),
+        row(
+            "/v1/acl/role/",
+            &[(Method::GET, E(R::Read(Role))), (Method::PUT, E(R::Update(Role))), (Method::DELETE, E(R::Delete(Role)))],
+        ),
+        row("/v1/acl/binding-rules", &[(Method::GET, E(R::List(BindingRule)))]),
+        row("/v1/acl/binding-rule", &[(Method::PUT, E(R::Create(BindingRule)))]),
+        row(
+            "/v1/acl/binding-rule/",
+            &[
+                (Method::GET, E(R::Read(BindingRule))),
+                (Method::PUT, E(R::Update(BindingRule))),
+                (Method::DELETE, E(R::Delete(BindingRule))),
+            ],
+        ),
+        row("/v1/acl/auth-methods", &[(Method::GET, E(R::List(AuthMethod)))]),
+        row("/v1/acl/auth-method", &[(Method::PUT, E(R::Create(AuthMethod)))]),
+        row(
+            "/v1/acl/auth-method/",
+            &[
+                (Method::GET, E(R::Read(AuthMethod))),
+                (Method::PUT, E(R::Update(AuthMethod))),
+                (Method::DELETE, E(R::Delete(AuthMethod))),
+            ],
+        ),
+        row("/v1/acl/create", &[(Method::PUT, E(R::LegacySet))]),
+        row("/v1/acl/update", &[(Method::PUT, E(R::LegacySet))]),
+        row("/v1/acl/destroy/", &[(Method::PUT, E(R::LegacyDestroy))]),
+        row("/v1/acl/info/", &[(Method::GET, E(R::LegacyInfo))]),
+        row("/v1/acl/clone/", &[(Method::PUT, E(R::LegacyClone))]),
+        row("/v1/acl/list", &[(Method::GET, E(R::LegacyList))]),
+    ]
+};
+
 async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
     match endpoint {
         Endpoint::KvGet => kv::get(call).await,
         Endpoint::KvPut => kv::put(call).await,
         Endpoint::KvDelete => kv::delete(call).await,
         Endpoint::Txn => txn::put(call).await,
+        Endpoint::Acl(route) => acl::answer(call, route).await,
         Endpoint::HealthService => health::service(call).await,
         Endpoint::HealthServices => health::services(call).await,
         Endpoint::HealthIngress => health::ingress(call).await,
@@ -342,6 +419,7 @@ async fn dispatch_agent(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::AgentSelf => agent::self_view(call),
         Endpoint::AgentVersion => agent::version(),
         Endpoint::AgentMembers => agent::members(call).await,
+        Endpoint::AgentToken => acl::set_agent_token(call).await,
         Endpoint::AgentJoin => agent::join(call).await,
         Endpoint::AgentLeave => agent::leave(call).await,
         Endpoint::AgentForceLeave => agent::force_leave(call).await,
@@ -467,13 +545,9 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
 
 /// The timer of an endpoint, `http.GET.v1.kv._`: made once.
 fn series_of(endpoint: Endpoint, pattern: &'static str, method: &Method) -> &'static Timer {
-    static TIMERS: Mutex<Vec<Option<&'static Timer>>> = Mutex::new(Vec::new());
-    let place = endpoint as usize;
+    static TIMERS: Mutex<BTreeMap<Endpoint, &'static Timer>> = Mutex::new(BTreeMap::new());
     let mut timers = TIMERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if timers.len() <= place {
-        timers.resize(place + 1, None);
-    }
-    timers[place].get_or_insert_with(|| {
+    timers.entry(endpoint).or_insert_with(|| {
         let path = pattern.trim_start_matches('/').replace('/', ".");
         let path = if path.ends_with('.') { format!("{path}_") } else { path };
         // One for each row of the table, for the life of the process.
