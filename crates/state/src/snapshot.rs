@@ -391,6 +391,15 @@ fn name(kind: u8) -> Option<&'static str> {
         HELD_LOCK => "Held lock",
         LOCK_DELAY => "Lock delay",
         STAGED => "Restore in progress",
+        ACL_TOKEN => "ACL token",
+        ACL_POLICY => "ACL policy",
+        ACL_ROLE => "ACL role",
+        ACL_BINDING_RULE => "ACL binding rule",
+        ACL_AUTH_METHOD => "ACL auth method",
+        ACL_SERVER_SECRET => "ACL server secret",
+        CONFIG_ENTRY => "Config entry",
+        INTENTION => "Intention",
+        MESH_CA => "Mesh CA",
         _ => return None,
     })
 }

@@ -4,8 +4,10 @@
 //! byte for the type and a MessagePack value, up to the end. To bring one more table over, give its type a function
 //! here. What has no place is counted and left out, never in silence.
 
+mod acl;
 mod catalog;
 mod kv;
+mod mesh;
 mod session;
 mod value;
 
@@ -52,7 +54,13 @@ fn read_record(draft: &mut Draft, kind: u8, record: &Value) -> std::io::Result<F
         3 => session::session(draft, record)?,
         5 => kv::tombstone(draft, record),
         9 => draft.tables.autopilot = Some(Arc::new(record.parse()?)),
+        12 => mesh::intention(draft, record)?,
         16 => kv::index(draft, record),
+        17 => return acl::token(draft, record),
+        19 => acl::policy(draft, record)?,
+        23 => acl::role(draft, record)?,
+        25 => acl::binding_rule(draft, record)?,
+        27 => acl::auth_method(draft, record)?,
         // Writes of Consul's own log that had not come completely; it gives them up in the same way.
         29 => {}
         _ => return Ok(Fate::LeftOut),

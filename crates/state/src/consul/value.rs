@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use model::Json;
+use model::{Json, Timestamp, encode_base64};
 
 use crate::limits::{NESTING_MAX, SNAPSHOT_RECORD_BYTES_MAX};
 
@@ -216,5 +216,29 @@ impl Value {
     /// A value of the model whose JSON has the same fields, which may lack here.
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> io::Result<T> {
         serde_json::from_value(self.json()).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// As [`Self::parse`], for records with a `Hash`, which are bytes; fields without a value and those to be `skipped`
+    /// have their defaults.
+    pub(crate) fn parse_with_bytes<T: serde::de::DeserializeOwned>(&self, skipped: &[&str]) -> io::Result<T> {
+        let Json::Object(mut fields) = self.json() else { return Err(invalid("the record is no map")) };
+        fields.retain(|name, value| !value.is_null() && !skipped.contains(&name.as_str()));
+        fields.insert("Hash".to_owned(), encode_base64(self.get("Hash").bytes()).into());
+        serde_json::from_value(fields.into()).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// A time in Go's binary form: a version, seconds since the year 1, nanoseconds, and a time zone, which changes
+    /// nothing. `None` for anything else and for times before 1970, such as the zero time.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        const YEAR_1_TO_1970_SECONDS: u64 = 62_135_596_800;
+        let (version, rest) = self.bytes().split_first()?;
+        let (seconds, rest) = rest.split_first_chunk()?;
+        let (nanos, _) = rest.split_first_chunk()?;
+        if !matches!(version, 1 | 2) {
+            return None;
+        }
+        let seconds = u64::from_be_bytes(*seconds).checked_sub(YEAR_1_TO_1970_SECONDS)?;
+        let nanos = u64::from(u32::from_be_bytes(*nanos));
+        seconds.checked_mul(1_000_000_000)?.checked_add(nanos).map(Timestamp)
     }
 }
