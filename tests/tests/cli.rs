@@ -199,6 +199,38 @@ fn commands_say_what_consul_says() {
     assert!(different.is_empty(), "these commands say something else:\n{different}");
 }
 
+/// Consul has no such commands to compare with.
+#[test]
+fn keys_are_copied_and_moved() {
+    let agent = Agent::server(&Program::ours(), &["-node=n1"]);
+    let address = agent.address().port(8500).to_string();
+    let done = |out: &str| Said { out: format!("{out}\n"), err: String::new(), code: Some(0) };
+    let refused = |err: &str| Said { out: String::new(), err: format!("{err}\n"), code: Some(1) };
+    for (line, expected) in [
+        ("kv put web/a x", done("Success! Data written to: web/a")),
+        ("kv put web/b/c y", done("Success! Data written to: web/b/c")),
+        ("kv copy web/ old/", done("Success! Copied keys with prefix: web/ to: old/")),
+        ("kv move /web/b/ old/", done("Success! Moved keys with prefix: web/b/ to: old/")),
+        ("kv get -recurse", done("old/a:x\nold/b/c:y\nold/c:y\nweb/a:x")),
+        ("kv copy none/ x/", refused("Error! No keys with prefix: none/")),
+        ("kv move none/ x/", refused("Error! No keys with prefix: none/")),
+        ("kv copy a", refused("Error! Missing SRC and DST arguments")),
+        ("kv move a b c", refused("Error! Too many arguments (expected 2, got 3)")),
+        ("kv copy a /b", refused("Error! Did not copy keys: Invalid key. Key must not begin with a '/': /b")),
+        (
+            "kv move old/ old/x/",
+            refused(
+                "Error! Did not move keys: Unexpected response code: 500 \
+                 (cannot move \"old/\" to \"old/x/\", which is a part of it)",
+            ),
+        ),
+    ] {
+        let words = words(line);
+        let said = run(&Program::ours(), &address, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said, expected, "{line}");
+    }
+}
+
 #[test]
 fn unreachable_agents_are_told_as_by_consul() {
     for (line, message) in [
@@ -244,10 +276,12 @@ fn help_goes_to_the_standard_output_and_misuse_does_not() {
         ("", "", "Usage: consul [--version] [--help] <command> [<args>]", 127),
         ("bogus", "", "Available commands are:", 127),
         ("--help", "    kv             Interact with the key-value store", "", 0),
-        ("kv", "", "Subcommands:\n    delete    Removes data from the KV store", 1),
+        ("kv", "", "Subcommands:\n    copy      Copies the data under a prefix to another\n    delete    Removes", 1),
         ("kv bogus", "", "Subcommands:", 1),
         ("kv get -h", "Usage: consul kv get [options] [KEY_OR_PREFIX]", "", 0),
         ("kv get x --help", "-recurse\n     List all entries", "", 0),
+        ("kv copy -h", "Usage: consul kv copy [options] SRC DST", "", 0),
+        ("kv move -h", "Usage: consul kv move [options] SRC DST", "", 0),
         ("kv get -bogus", "", "flag provided but not defined: -bogus\nUsage:\n", 1),
         ("kv get -recurs", "", "(did you mean -recurse?)", 1),
         ("join", "", "At least one address to join must be specified.\n\nUsage: consul join [options] address ...", 1),

@@ -42,6 +42,8 @@ static COMMANDS: &[Command] = &[
     keygen::COMMAND,
     keyring::COMMAND,
     kv::COMMAND,
+    kv::copy::COMMAND,
+    kv::copy::MOVE,
     kv::delete::COMMAND,
     kv::export::COMMAND,
     kv::get::COMMAND,

@@ -86,6 +86,19 @@ impl Client {
         self.change(Method::Delete, &to, Bytes::new()).await
     }
 
+    /// Writes everything under a prefix under another as well, as one change; `false` where there is nothing. Not in
+    /// Consul.
+    pub async fn kv_copy(&self, from: &Key, to: &Key, datacenter: &str) -> Result<bool, Error> {
+        let to = target(to).pair("copy-from", &from.to_string()).optional("dc", datacenter);
+        self.change(Method::Put, &to, Bytes::new()).await
+    }
+
+    /// As [`Self::kv_copy`], and deletes the originals. Not in Consul.
+    pub async fn kv_move(&self, from: &Key, to: &Key, datacenter: &str) -> Result<bool, Error> {
+        let to = target(to).pair("move-from", &from.to_string()).optional("dc", datacenter);
+        self.change(Method::Put, &to, Bytes::new()).await
+    }
+
     /// 404 is how the API says that there is nothing.
     async fn kv_rows<T: serde::de::DeserializeOwned>(
         &self,

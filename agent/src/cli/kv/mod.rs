@@ -1,5 +1,6 @@
 //! `consul kv`.
 
+pub mod copy;
 pub mod delete;
 pub mod export;
 pub mod get;
