@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use model::{AgentMember, AutopilotChange, AutopilotConfig, NodeName, Token};
 use server::acl::{self, Context};
+use server::leader::expiry::{self, Step};
 use server::leader::reconcile::reconcile;
 use server::leader::tombstones::TombstoneReaper;
 use server::request::{Action, Consistency, Request, RequestError, Write};
 use state::Command;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::backend::Backend;
 use crate::gossip::Pool;
@@ -65,6 +66,7 @@ pub async fn run(duties: Arc<Duties>) {
         tokio::select! {
             () = lead(&duties) => {}
             () = duties.local.sessions().expire(&duties.raft, &duties.backend) => {}
+            () = expire_keys(&duties.raft) => {}
             lost = leadership.wait_for(|state| !state.is_local) => {
                 tracing::info!(target: "agent::leader", "cluster leadership lost");
                 if lost.is_err() {
@@ -149,6 +151,34 @@ async fn keep_acl(duties: &Duties) {
     for command in commands.into_iter().chain(acl::write::reap(&view, context.now)) {
         if let Err(NotDone::Failed(error)) = duties.raft.propose(Command::Acl(command).encode().into()).await {
             tracing::warn!(target: "agent::leader", %error, "failed to keep the ACL system, will retry");
+        }
+    }
+}
+
+/// Deletes keys when their time has come, for as long as this server leads, which is for the caller to watch.
+async fn expire_keys(raft: &RaftNode) {
+    // The view must have everything that earlier leaders did, or their work would be done again.
+    while raft.ready_to_read(Consistency::Consistent).await.is_err() {
+        sleep(RETRY_INTERVAL).await;
+    }
+    loop {
+        let (step, watches) = {
+            let view = raft.reader().load();
+            (expiry::step(&view, now()), view.expiry_watches())
+        };
+        match step {
+            Step::Rest => watches.fired().await,
+            Step::Wait(time) => tokio::select! {
+                () = watches.fired() => {}
+                () = sleep(time) => {}
+            },
+            Step::Delete(command) => {
+                let Err(not_done) = raft.propose(command.encode().into()).await else { continue };
+                if let NotDone::Failed(error) = not_done {
+                    tracing::warn!(target: "agent::leader", %error, "failed to delete keys that have expired, will retry");
+                }
+                sleep(RETRY_INTERVAL).await;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::backend::Backend;
 use crate::raft::node::{NotDone, RaftNode};
+use crate::tokens::now;
 
 /// How often the leader compares its timers with the sessions, and looks for lock-delays to forget.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ impl SessionClocks {
     /// What a leader of this datacenter knows when it checks a write.
     #[must_use]
     pub fn leading<'a>(&'a self, datacenter: &'a str) -> Leading<'a> {
-        Leading { datacenter, session_ttl_min: self.ttl_min, locks: &self.locks, now: self.now() }
+        Leading { datacenter, session_ttl_min: self.ttl_min, locks: &self.locks, now: self.now(), time: now() }
     }
 
     /// Gives a session its whole TTL from now on; `false` when it is about to be destroyed.

@@ -17,8 +17,7 @@ fn store() -> state::Store {
         key: "a".into(),
         value: model::Blob::new(&b"1"[..]),
         flags: 7,
-        index: 0,
-        session: model::SessionId::default(),
+        ..model::KvChange::default()
     };
     store.apply(5, &state::Command::KvChange(change).encode());
     store.publish();

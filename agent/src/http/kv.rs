@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use model::{Blob, Key, SessionId};
+use model::{Blob, Key, SessionId, parse_nanos};
 use server::request::{Action, Answer as Rows, Body, Form, KvChange, KvCopy, KvVerb, Query, Response, Write};
 
 use super::extract::{Call, parse_u64, unexpected};
@@ -21,17 +21,18 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
         return stream::keys(call, key);
     }
     let is_keys = call.query.has("keys");
+    let times = call.query.has("times");
     let query = if is_keys {
         Query::KvKeys { prefix: key, separator: call.query.text("separator").as_bytes().to_vec() }
     } else if call.query.has("recurse") {
-        Query::KvList { prefix: key }
+        Query::KvList { prefix: key, times }
     } else if is_root {
         return Err(Failure::bad_request(MISSING_KEY));
     } else {
         if call.query.has("raw") {
             options.form = Form::Rows;
         }
-        Query::KvGet { key }
+        Query::KvGet { key, times }
     };
     let (meta, body) = call.read(options, query).await?;
     let reply = match body {
@@ -57,8 +58,10 @@ pub async fn put(call: &mut Call<'_>) -> Answer {
     }
     let key = key(call)?;
     refuse_conflicts(call, &[("cas", "acquire"), ("cas", "release"), ("acquire", "release")])?;
+    refuse_conflicts(call, &[("ttl", "acquire"), ("ttl", "release")])?;
     let flags = number(call, "flags")?.unwrap_or(0);
     let cas = number(call, "cas")?;
+    let ttl = ttl(call)?;
     let value = call
         .take_body_within(call.state.limits.kv_value_bytes_max, |size, max| {
             format!(
@@ -78,19 +81,23 @@ pub async fn put(call: &mut Call<'_>) -> Answer {
         KvVerb::Unlock => SessionId::new(call.query.text("release")),
         _ => SessionId::default(),
     };
-    change(call, KvChange { verb, key, value: Blob(value), flags, index: cas.unwrap_or(0), session }).await
+    change(
+        call,
+        KvChange { verb, key, value: Blob(value), flags, index: cas.unwrap_or(0), session, ttl, ..KvChange::default() },
+    )
+    .await
 }
 
 /// Puts everything under one prefix (`?copy-from`, `?move-from`) under the prefix of the path, as one change.
 async fn copy(call: &Call<'_>) -> Answer {
-    let others = ["cas", "acquire", "release", "flags"];
+    let others = ["cas", "acquire", "release", "flags", "ttl"];
     let pairs: Vec<(&str, &str)> =
         others.iter().flat_map(|other| [("copy-from", *other), ("move-from", *other)]).collect();
     refuse_conflicts(call, &pairs)?;
     refuse_conflicts(call, &[("copy-from", "move-from")])?;
     let is_move = call.query.has("move-from");
     let from = Key::from(call.query.text(if is_move { "move-from" } else { "copy-from" }));
-    let copy = KvCopy { from, to: Key::new(call.tail), is_move };
+    let copy = KvCopy { from, to: Key::new(call.tail), is_move, ..KvCopy::default() };
     Ok(Reply::boolean(call.write_in(call.query.text("dc"), Write::KvCopy(copy)).await?))
 }
 
@@ -100,6 +107,9 @@ pub async fn delete(call: &mut Call<'_>) -> Answer {
     let is_recurse = call.query.has("recurse");
     let key = if is_recurse { Key::new(call.tail) } else { key(call)? };
     refuse_conflicts(call, &[("cas", "recurse")])?;
+    if call.query.has("ttl") {
+        return Err(Failure::bad_request("Conflicting flags: ttl is for writing a key, not for deleting it"));
+    }
     let (verb, index) = match (is_recurse, number(call, "cas")?) {
         (true, _) => (KvVerb::DeleteTree, 0),
         (false, Some(index)) => (KvVerb::DeleteCas, index),
@@ -126,6 +136,17 @@ fn key(call: &Call<'_>) -> Result<Key, Failure> {
 /// A parameter that, when given, must be a number.
 fn number(call: &Call<'_>, name: &str) -> Result<Option<u64>, Failure> {
     call.query.get(name).map(|text| parse_u64(text).map_err(Failure::internal)).transpose()
+}
+
+/// Nanoseconds that an entry lives, 0 for ever; how many are allowed is for the leader to say.
+fn ttl(call: &Call<'_>) -> Result<u64, Failure> {
+    let Some(text) = call.query.get("ttl") else { return Ok(0) };
+    let wrong = |why: &str| Failure::bad_request(format!("Invalid ttl {text:?}: {why}"));
+    let nanos = parse_nanos(text).map_err(|error| wrong(&error.to_string()))?;
+    match u64::try_from(nanos) {
+        Ok(nanos) if nanos > 0 => Ok(nanos),
+        _ => Err(wrong("it must be between 1s and 87600h")),
+    }
 }
 
 fn refuse_conflicts(call: &Call<'_>, pairs: &[(&str, &str)]) -> Result<(), Failure> {

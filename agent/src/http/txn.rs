@@ -102,7 +102,8 @@ fn convert_kv(operation: KvOperation, value_max: usize) -> Result<TxnOp, Failure
         "check-not-exists" => return Ok(TxnOp::Look(TxnLook::KvAbsent { key })),
         verb => return Ok(refused("KV", verb)),
     };
-    Ok(TxnOp::Kv(KvChange { verb, key, value: Blob::new(value), flags, index, session }))
+    let value = Blob::new(value);
+    Ok(TxnOp::Kv(KvChange { verb, key, value, flags, index, session, ..KvChange::default() }))
 }
 
 fn convert_node(operation: NodeOperation) -> TxnOp {

@@ -118,7 +118,7 @@ pub async fn get_with(
     key: &str,
     options: ReadOptions,
 ) -> Result<(u64, Option<String>), RequestError> {
-    match backend.call(request(Action::Read(options, Query::KvGet { key: Key::from(key) }))).await? {
+    match backend.call(request(Action::Read(options, Query::KvGet { key: Key::from(key), times: false }))).await? {
         Response::Read(meta, Body::Rows(Answer::Kv(rows))) => {
             let value = rows.first().map(|row| String::from_utf8(row.value.0.to_vec()).unwrap());
             Ok((meta.index, value))

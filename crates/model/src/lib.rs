@@ -47,7 +47,7 @@ pub use gateway::{
 pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, SessionId, Token};
 pub use intention::{DEFAULT_NAMESPACE, Intention, IntentionSide, WILDCARD};
 pub use json::{Blob, Json, to_json};
-pub use kv::{KvChange, KvCopy, KvEntry, KvSince, KvVerb};
+pub use kv::{KvChange, KvCopy, KvEntry, KvSince, KvVerb, TimedKvEntry};
 pub use member::{AgentMember, MemberStatus};
 pub use mesh_ca::{CaRoot, MeshCa};
 pub use meta::{InvalidMeta, validate_meta};

@@ -15,6 +15,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// Without what is less than a millisecond.
+    #[must_use]
+    pub fn whole_milliseconds(self) -> Self {
+        Self(self.0 - self.0 % 1_000_000)
+    }
+
     /// `2026-11-22T19:28:41.879160087Z`, without zeros at the end of the fraction.
     #[must_use]
     pub fn to_rfc3339(self) -> String {

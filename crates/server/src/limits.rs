@@ -43,6 +43,18 @@ pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Most expired tokens that are deleted at once.
 pub const REAPED_TOKENS_MAX: usize = 1024;
 
+/// Shortest life of a key that expires.
+pub const KEY_TTL_MIN: Duration = Duration::from_secs(1);
+
+/// Longest life of a key that expires: ten years.
+pub const KEY_TTL_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Most expired keys that are deleted at once.
+pub const EXPIRED_KEYS_MAX: u32 = 1024;
+
+/// The clock on the wall may be set while the leader waits for a key to expire: then it notices after this time.
+pub const EXPIRY_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// How long the index of a deleted key is remembered.
 pub const TOMBSTONE_TTL: Duration = Duration::from_secs(900);
 

@@ -99,10 +99,18 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the sentence of a variant explains its fields")]
 pub enum Query {
-    /// One entry.
-    KvGet { key: Key },
-    /// All entries whose keys start with the prefix, in key order.
-    KvList { prefix: Key },
+    /// One entry; in JSON with its `times`, if wanted.
+    KvGet {
+        key: Key,
+        #[serde(default)]
+        times: bool,
+    },
+    /// All entries whose keys start with the prefix, in key order; in JSON with their `times`, if wanted.
+    KvList {
+        prefix: Key,
+        #[serde(default)]
+        times: bool,
+    },
     /// The keys below a prefix, cut after the first separator that follows it (empty separator: whole keys).
     KvKeys { prefix: Key, separator: Vec<u8> },
     /// All nodes that have the metadata, sorted by name, or by distance to `near`.

@@ -6,7 +6,7 @@
 
 use model::{
     AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, MeshCa, Registration,
-    Session, SessionId, TxnOp,
+    Session, SessionId, Timestamp, TxnOp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +28,9 @@ const SESSION_CREATE: u8 = 10;
 const SESSION_DESTROY: u8 = 11;
 const REAP_LOCK_DELAYS: u8 = 12;
 const TXN: u8 = 15;
-const KV_COPY: u8 = 58;
 const AUTOPILOT: u8 = 56;
+const KV_COPY: u8 = 58;
+const KV_EXPIRE: u8 = 59;
 const RESTORE: u8 = 63;
 
 const PUT_CONFIG_ENTRY: u8 = 26;
@@ -69,6 +70,13 @@ pub enum Command {
     },
     /// Copy or move the keys under a prefix.
     KvCopy(KvCopy),
+    /// Delete keys whose time has come.
+    KvExpire {
+        /// Those that expire then or before.
+        until: Timestamp,
+        /// Most of them, the earliest first.
+        max: u32,
+    },
     /// Several operations in order, all or none.
     Txn(Vec<TxnOp>),
     /// Change the settings of autopilot.
@@ -184,6 +192,14 @@ struct ReapLockDelaysBody {
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
+struct KvExpireBody {
+    until: Timestamp,
+    max: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
 struct TxnBody {
     operations: Vec<TxnOp>,
 }
@@ -203,6 +219,7 @@ impl Command {
             Self::SessionDestroy { id } => encode(SESSION_DESTROY, &SessionDestroyBody { id: id.clone() }),
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
             Self::KvCopy(copy) => encode(KV_COPY, copy),
+            Self::KvExpire { until, max } => encode(KV_EXPIRE, &KvExpireBody { until: *until, max: *max }),
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
             Self::Autopilot(body) => encode(AUTOPILOT, body),
             Self::Restore(body) => encode(RESTORE, body),
@@ -240,6 +257,7 @@ impl Command {
             SESSION_DESTROY => decode(body).map(|body: SessionDestroyBody| Self::SessionDestroy { id: body.id }),
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
             KV_COPY => decode(body).map(Self::KvCopy),
+            KV_EXPIRE => decode(body).map(|KvExpireBody { until, max }| Self::KvExpire { until, max }),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
             AUTOPILOT => decode(body).map(Self::Autopilot),
             RESTORE => decode(body).map(Self::Restore),

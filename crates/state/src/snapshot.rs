@@ -416,11 +416,7 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
             draft.place_service(&node, Arc::new(service));
         }
         CHECK => draft.place_check_joined(&Arc::new(decode::<HealthCheck>(body).map_err(malformed)?)),
-        KV => {
-            let entry: KvEntry = decode(body).map_err(malformed)?;
-            let key = entry.key.clone();
-            draft.tables.kv.insert(&key, Arc::new(entry), &mut draft.changes);
-        }
+        KV => draft.place_entry(decode::<KvEntry>(body).map_err(malformed)?),
         TOMBSTONE => {
             let record: StampRecord = decode(body).map_err(malformed)?;
             draft.tables.tombstones.insert(&record.key, record.index, &mut draft.changes);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{
     AutopilotConfig, ConfigEntry, EntryKind, HealthCheck, Intention, Key, KvEntry, KvSince, LockDelay, MeshCa, Node,
-    NodeId, Session, TxnAnswer, TxnLook,
+    NodeId, Session, Timestamp, TxnAnswer, TxnLook,
 };
 
 use crate::apply::look_all;
@@ -266,6 +266,18 @@ impl View {
     /// Entries under a prefix in key order.
     pub fn kv_under(&self, prefix: &Key) -> impl Iterator<Item = &Arc<KvEntry>> {
         self.tables.kv.prefix(prefix)
+    }
+
+    /// When the next key expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.tables.expiries.iter().next().map(|entry| entry.expire_time)
+    }
+
+    /// The watches that fire when keys that expire come, go or change.
+    #[must_use]
+    pub fn expiry_watches(&self) -> Watches {
+        Watches::one(self.tables.expiries.watch_prefix(&[]))
     }
 
     /// The token of whoever holds the lock of an entry of this view: the Raft index at which it was taken, 0 for nobody.

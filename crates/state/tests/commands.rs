@@ -1,8 +1,8 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    AutopilotChange, AutopilotConfig, Blob, Deregistration, HealthCheck, Key, KvChange, KvVerb, NodeService,
-    Registration, ServiceCheck, Session, SessionBehavior,
+    AutopilotChange, AutopilotConfig, Blob, Deregistration, HealthCheck, Key, KvChange, KvCopy, KvVerb, NodeService,
+    Registration, ServiceCheck, Session, SessionBehavior, Timestamp,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -66,6 +66,9 @@ fn samples() -> Vec<(&'static str, Command)> {
         ..KvChange::default()
     };
     let lock = KvChange { verb: KvVerb::Lock, key: Key::from("a/b"), session: SESSION.into(), ..KvChange::default() };
+    let expiring =
+        KvChange { key: Key::from("k"), ttl: 30_000_000_000, time: Timestamp(1 << 60), ..KvChange::default() };
+    let copy = KvCopy { from: Key::from("a/"), to: Key::from("b/"), is_move: true, time: Timestamp::default() };
     let deregistration = Deregistration { node: "n1".into(), service_id: "web-1".into(), ..Deregistration::default() };
     vec![
         ("register", Command::Register(registration())),
@@ -91,6 +94,10 @@ fn samples() -> Vec<(&'static str, Command)> {
         ),
         ("restore_finish", Command::Restore(RestoreChange { id: 7, step: RestoreStep::Finish })),
         ("restore_abort", Command::Restore(RestoreChange { id: 7, step: RestoreStep::Abort })),
+        ("kv_expiring", Command::KvChange(expiring)),
+        ("kv_copy", Command::KvCopy(copy.clone())),
+        ("kv_copy_dated", Command::KvCopy(KvCopy { time: Timestamp(1 << 60), ..copy })),
+        ("kv_expire", Command::KvExpire { until: Timestamp(1 << 60), max: 1024 }),
     ]
 }
 

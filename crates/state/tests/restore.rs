@@ -1,14 +1,13 @@
 //! Restores through the log: all or nothing, indexes that only grow, waiting readers woken, followers brought up to date
 //! in the middle of one.
 
-use model::{Blob, Key, KvChange, KvVerb, SessionId};
+use model::{Blob, Key, KvChange, KvVerb};
 use proptest::prelude::*;
 use state::{Command, Outcome, RestoreChange, RestoreStep, Source, Store, Table};
 
 fn put(store: &mut Store, index: u64, key: &str) -> Outcome {
     let value = Blob::new(key.as_bytes().to_vec());
-    let change =
-        KvChange { verb: KvVerb::Set, key: Key::from(key), value, flags: 0, index: 0, session: SessionId::default() };
+    let change = KvChange { verb: KvVerb::Set, key: Key::from(key), value, ..KvChange::default() };
     store.apply(index, &Command::KvChange(change).encode())
 }
 

@@ -43,7 +43,8 @@ impl Fixture {
 
     fn kv(&mut self, verb: KvVerb, key: &str, value: &str, session: &str, index: u64) -> Outcome {
         let value = Blob::new(value.as_bytes().to_vec());
-        let change = KvChange { verb, key: Key::from(key), value, index, session: session.into(), flags: 0 };
+        let change =
+            KvChange { verb, key: Key::from(key), value, index, session: session.into(), ..KvChange::default() };
         self.apply(&Command::KvChange(change))
     }
 

@@ -112,7 +112,7 @@ fn trees_are_copied_and_moved_as_one_change() {
     let mut store = Store::new();
     apply(&mut store, 1, vec![key(KvVerb::Set, "a/1", "one", 0), key(KvVerb::Set, "a/b/2", "two", 0)]);
     let mut copy = |index: u64, from: &str, to: &str, is_move: bool| {
-        let copy = KvCopy { from: Key::from(from), to: Key::from(to), is_move };
+        let copy = KvCopy { from: Key::from(from), to: Key::from(to), is_move, ..KvCopy::default() };
         let outcome = store.apply(index, &Command::KvCopy(copy).encode());
         store.publish();
         let view = store.reader().view();

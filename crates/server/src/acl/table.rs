@@ -18,8 +18,8 @@ use state::View;
 /// `Permission denied`.
 pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
     match query {
-        Query::KvGet { key } => caller.require(Key, key, Read),
-        Query::KvList { prefix } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. }
+        Query::KvGet { key, .. } => caller.require(Key, key, Read),
+        Query::KvList { prefix, .. } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. }
             if caller.needs_key_list() =>
         {
             caller.require(Key, prefix, List)

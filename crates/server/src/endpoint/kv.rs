@@ -1,14 +1,16 @@
 //! `/v1/kv`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Key, KvChange, KvVerb};
+use model::{Key, KvChange, KvEntry, KvVerb, TimedKvEntry, format_duration};
 use state::View;
 
 use super::Leading;
 use super::failed;
 use super::session::check_id;
-use crate::request::{Answer, RequestError};
+use crate::limits::{KEY_TTL_MAX, KEY_TTL_MIN};
+use crate::request::{Answer, ErrorKind, Query, RequestError};
 
 pub(super) fn get(view: &View, key: &Key) -> Answer {
     Answer::Kv(view.kv(key).map(Arc::clone).into_iter().collect())
@@ -34,6 +36,14 @@ pub(super) fn keys(view: &View, prefix: &Key, separator: &[u8]) -> Answer {
     Answer::Keys(keys)
 }
 
+pub(super) fn wants_times(query: &Query) -> bool {
+    matches!(query, Query::KvGet { times: true, .. } | Query::KvList { times: true, .. })
+}
+
+pub(super) fn timed(entries: &[Arc<KvEntry>]) -> Vec<TimedKvEntry<'_>> {
+    entries.iter().map(|entry| TimedKvEntry::from(&**entry)).collect()
+}
+
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     if part.is_empty() { None } else { text.windows(part.len()).position(|window| window == part) }
 }
@@ -44,8 +54,9 @@ pub(super) fn prepare(view: &View, change: &KvChange, leading: &Leading<'_>) -> 
     if change.key.is_empty() && change.verb != KvVerb::DeleteTree {
         return Err(failed("Must provide key"));
     }
+    let change = dated(change, leading)?;
     if change.verb != KvVerb::Lock {
-        return Ok(Some(change.clone()));
+        return Ok(Some(change));
     }
     if is_delayed(view, &change.key, leading) {
         return Ok(None);
@@ -55,7 +66,21 @@ pub(super) fn prepare(view: &View, change: &KvChange, leading: &Leading<'_>) -> 
     }
     check_id(&change.session)?;
     // A delay that begins between here and there must hold: what this view shows is all that was looked at.
-    Ok(Some(KvChange { index: view.index(), ..change.clone() }))
+    Ok(Some(KvChange { index: view.index(), ..change }))
+}
+
+/// The change with the time of now, which decides when the entry expires.
+pub(super) fn dated(change: &KvChange, leading: &Leading<'_>) -> Result<KvChange, RequestError> {
+    let ttl = Duration::from_nanos(change.ttl);
+    let refused = |text: String| Err(RequestError::new(ErrorKind::BadRequest, text));
+    if !ttl.is_zero() && !(KEY_TTL_MIN..=KEY_TTL_MAX).contains(&ttl) {
+        let [ttl, min, max] = [ttl, KEY_TTL_MIN, KEY_TTL_MAX].map(format_duration);
+        return refused(format!("Invalid ttl {ttl}: it must be between {min} and {max}"));
+    }
+    if !ttl.is_zero() && !matches!(change.verb, KvVerb::Set | KvVerb::Cas) {
+        return refused("A ttl goes together with a plain write or cas only".to_owned());
+    }
+    Ok(KvChange { time: leading.time.whole_milliseconds(), ..change.clone() })
 }
 
 /// Whether the key may not be locked yet, because its last holder may not know that it has lost the lock.

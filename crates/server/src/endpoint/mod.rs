@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use filter::{Filter, Schema};
-use model::{EntryKind, TextMap, to_json};
+use model::{EntryKind, KvCopy, TextMap, Timestamp, to_json};
 use state::{Command, Outcome, Source, Table, View};
 
 pub use session::check_id as check_session_id;
@@ -40,8 +40,8 @@ impl<'a> Dependency<'a> {
 pub fn source(query: &Query) -> Dependency<'_> {
     use Table::{Checks, Nodes, Services};
     Dependency(match query {
-        Query::KvGet { key } => Source::Key(key),
-        Query::KvList { prefix } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. } => {
+        Query::KvGet { key, .. } => Source::Key(key),
+        Query::KvList { prefix, .. } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. } => {
             Source::Prefix(prefix)
         }
         Query::Nodes { .. } | Query::NodesByAddress { .. } => Source::Tables(&[Nodes]),
@@ -127,8 +127,8 @@ pub fn evaluate(view: &View, caller: &Caller, query: &Query, filter: Option<&Fil
 
 fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) -> Result<Answer, RequestError> {
     Ok(match query {
-        Query::KvGet { key } => kv::get(view, key),
-        Query::KvList { prefix } => kv::list(view, prefix),
+        Query::KvGet { key, .. } => kv::get(view, key),
+        Query::KvList { prefix, .. } => kv::list(view, prefix),
         Query::KvKeys { prefix, separator } => kv::keys(view, prefix, separator),
         Query::Nodes { meta, near: _ } => catalog::nodes(view, meta, filter),
         Query::Services { meta } => catalog::services(view, meta),
@@ -205,7 +205,7 @@ pub(crate) fn render(
         return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
     let answer = evaluate_page(view, caller, query, filter, page)?;
-    Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer)? })
+    Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer, query)? })
 }
 
 /// The fencing token of an answer that is one entry, made from this view; 0 when that is not locked.
@@ -216,8 +216,9 @@ pub(crate) fn fencing_token(view: &View, answer: &Answer) -> u64 {
     }
 }
 
-fn encode(answer: &Answer) -> Result<Rendered, RequestError> {
+fn encode(answer: &Answer, query: &Query) -> Result<Rendered, RequestError> {
     let (found, json) = match answer {
+        Answer::Kv(rows) if kv::wants_times(query) => (!rows.is_empty(), to_json(&kv::timed(rows))),
         Answer::Kv(rows) => (!rows.is_empty(), to_json(rows)),
         Answer::Keys(keys) => (!keys.is_empty(), to_json(keys)),
         Answer::Nodes(rows) => (true, to_json(rows)),
@@ -264,6 +265,8 @@ pub struct Leading<'a> {
     pub locks: &'a LockClock,
     /// The time on the clock of `locks`.
     pub now: Duration,
+    /// The time on the wall, for what is written down.
+    pub time: Timestamp,
 }
 
 /// What becomes of a write that is in order.
@@ -298,7 +301,7 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             let prepare = |registration| catalog::prepare_register(registration, datacenter);
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
-        Write::KvCopy(copy) => Command::KvCopy(copy.clone()),
+        Write::KvCopy(copy) => Command::KvCopy(KvCopy { time: leading.time.whole_milliseconds(), ..copy.clone() }),
         Write::Mesh(write) => mesh::prepare(view, write)?,
         Write::Txn(operations) => match txn::prepare(view, operations, leading) {
             Ok(operations) => Command::Txn(operations),

@@ -16,7 +16,7 @@ pub(super) fn cut(answer: Answer, query: &Query, page: &Page) -> Answer {
     let of_check = |check: &HealthCheck| format!("{}/{}", check.node, check.check_id).into_bytes();
     match answer {
         Answer::Kv(mut entries) => {
-            if let (Some(depth), Query::KvList { prefix }) = (page.depth, query) {
+            if let (Some(depth), Query::KvList { prefix, .. }) = (page.depth, query) {
                 entries.retain(|entry| cut_at(&entry.key, prefix.len(), depth).is_none());
             }
             Answer::Kv(rows(entries, page, |entry| entry.key.to_vec()))

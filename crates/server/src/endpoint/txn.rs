@@ -35,6 +35,7 @@ fn prepare_operation(view: &View, mut operation: TxnOp, leading: &Leading<'_>) -
         TxnOp::Kv(change) if change.verb == KvVerb::DeleteTree => {}
         TxnOp::Kv(change) => {
             check_key(&change.key)?;
+            *change = kv::dated(change, leading)?;
             if change.verb == KvVerb::Lock {
                 if kv::is_delayed(view, &change.key, leading) {
                     let key = change.key.to_text();

@@ -62,13 +62,22 @@ pub struct Fixture {
     pub index: u64,
     pub locks: LockClock,
     pub now: Duration,
+    pub time: Timestamp,
 }
 
 impl Fixture {
     pub fn new() -> Self {
         let store = Store::new();
         let reader = store.reader();
-        Self { store, reader, shared: Arc::new(Shared::new()), index: 0, locks: LockClock::new(), now: Duration::ZERO }
+        Self {
+            store,
+            reader,
+            shared: Arc::new(Shared::new()),
+            index: 0,
+            locks: LockClock::new(),
+            now: Duration::ZERO,
+            time: Timestamp(1_700_000_000_000_000_000),
+        }
     }
 
     pub fn write(&mut self, write: &Write) -> Result<bool, RequestError> {
@@ -80,8 +89,13 @@ impl Fixture {
     }
 
     pub fn answer(&mut self, write: &Write) -> Result<Response, RequestError> {
-        let leading =
-            Leading { datacenter: "dc1", session_ttl_min: SESSION_TTL_MIN, locks: &self.locks, now: self.now };
+        let leading = Leading {
+            datacenter: "dc1",
+            session_ttl_min: SESSION_TTL_MIN,
+            locks: &self.locks,
+            now: self.now,
+            time: self.time,
+        };
         let command = match prepare_write(&self.reader.load(), write, &leading)? {
             Prepared::Propose(command) => command,
             Prepared::Answer(response) => return Ok(response),
@@ -133,11 +147,11 @@ pub fn kv(verb: KvVerb, key: &str, value: model::Blob, index: u64) -> Write {
 }
 
 pub fn get(key: &str) -> Query {
-    Query::KvGet { key: Key::from(key) }
+    Query::KvGet { key: Key::from(key), times: false }
 }
 
 pub fn list(prefix: &str) -> Query {
-    Query::KvList { prefix: Key::from(prefix) }
+    Query::KvList { prefix: Key::from(prefix), times: false }
 }
 
 pub fn keys(prefix: &str, separator: &str) -> Query {

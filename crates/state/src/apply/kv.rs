@@ -55,15 +55,7 @@ fn lock(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
         draft.hold(HeldLock { session: session.clone(), key: change.key.clone(), token: index });
     }
     let lock_index = existing.as_ref().map_or(0, |entry| entry.lock_index) + u64::from(!is_held);
-    let entry = KvEntry {
-        lock_index,
-        flags: change.flags,
-        value: change.value,
-        session,
-        create_index: existing.as_ref().map_or(index, |entry| entry.create_index),
-        modify_index: index,
-        key: change.key,
-    };
+    let entry = KvEntry { lock_index, session, ..draft.written(index, change) };
     let token = draft.tables.fencing_token(&entry);
     draft.put_entry(index, entry);
     Outcome::Locked { token }
@@ -78,23 +70,15 @@ fn unlock(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
         return Outcome::Bool(false);
     }
     draft.let_go(&existing);
-    let entry = KvEntry {
-        lock_index: existing.lock_index,
-        flags: change.flags,
-        value: change.value,
-        session: SessionId::default(),
-        create_index: existing.create_index,
-        modify_index: index,
-        key: change.key,
-    };
+    let entry = KvEntry { session: SessionId::default(), ..draft.written(index, change) };
     draft.put_entry(index, entry);
     Outcome::Bool(true)
 }
 
-/// Copies or moves what is under a prefix; false when there is nothing. Locks stay where they are; those of keys that
-/// are moved away are let go.
+/// Copies or moves what is under a prefix; false when there is nothing. Values, flags and times of expiry go along. Locks
+/// stay where they are; those of keys that are moved away are let go.
 pub(crate) fn apply_copy(draft: &mut Draft, index: u64, copy: &KvCopy) -> Result<bool, String> {
-    let KvCopy { from, to, is_move } = copy;
+    let KvCopy { from, to, is_move, time } = copy;
     if *is_move && to.starts_with(from) {
         return Err(format!("cannot move \"{from}\" to \"{to}\", which is a part of it"));
     }
@@ -110,7 +94,9 @@ pub(crate) fn apply_copy(draft: &mut Draft, index: u64, copy: &KvCopy) -> Result
     }
     for entry in &originals {
         let key = Key::new([to.as_bytes(), &entry.key[from.len()..]].concat());
-        draft.put_key(index, KvChange { key, value: entry.value.clone(), flags: entry.flags, ..KvChange::default() });
+        let (value, flags, time) = (entry.value.clone(), entry.flags, *time);
+        let copied = draft.written(index, KvChange { key, value, flags, time, ..KvChange::default() });
+        draft.put_entry(index, KvEntry { expire_time: entry.expire_time, ..copied });
     }
     Ok(!originals.is_empty())
 }

@@ -54,6 +54,10 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             draft.reap_lock_delays(index);
             Outcome::Bool(true)
         }
+        Command::KvExpire { until, max } => {
+            draft.expire_keys(index, until, usize::try_from(max).unwrap_or(usize::MAX));
+            Outcome::Bool(true)
+        }
         Command::KvCopy(copy) => Outcome::from_result(kv::apply_copy(draft, index, &copy)),
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
         Command::Autopilot(change) => Outcome::Bool(draft.put_autopilot(index, change)),

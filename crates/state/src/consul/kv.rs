@@ -1,7 +1,5 @@
 //! Keys, tombstones and the indexes of tables.
 
-use std::sync::Arc;
-
 use model::{Blob, HeldLock, Key, KvEntry};
 
 use super::value::Value;
@@ -9,22 +7,23 @@ use crate::key::key;
 use crate::tables::{Draft, service_key};
 
 pub(super) fn entry(draft: &mut Draft, record: &Value) {
-    let key = Key::new(record.get("Key").bytes());
     let entry = KvEntry {
         lock_index: record.get("LockIndex").number(),
-        key: key.clone(),
+        key: Key::new(record.get("Key").bytes()),
         flags: record.get("Flags").number(),
         value: Blob::new(record.get("Value").bytes().to_vec()),
         session: record.get("Session").text().into(),
         create_index: record.get("CreateIndex").number(),
         modify_index: record.get("ModifyIndex").number(),
+        // Consul keeps no times.
+        ..KvEntry::default()
     };
     if !entry.session.is_empty() {
         // Consul does not tell when the lock was taken; what it tells is not before.
         let (session, token) = (entry.session.clone(), entry.modify_index);
-        draft.hold(HeldLock { key: key.clone(), session, token });
+        draft.hold(HeldLock { key: entry.key.clone(), session, token });
     }
-    draft.tables.kv.insert(&key, Arc::new(entry), &mut draft.changes);
+    draft.place_entry(entry);
 }
 
 pub(super) fn tombstone(draft: &mut Draft, record: &Value) {

@@ -62,6 +62,8 @@ pub(crate) struct Tables {
     pub(crate) status_checks: Tree<Arc<HealthCheck>>,
     /// By key.
     pub(crate) kv: Tree<Arc<KvEntry>>,
+    /// Keys that expire, by the time of that.
+    pub(crate) expiries: Tree<Arc<KvEntry>>,
     /// Index of the deletion, by deleted key or prefix.
     pub(crate) tombstones: Tree<u64>,
     /// By id.
@@ -184,6 +186,7 @@ impl Tables {
         self.service_checks.touch_all(changes);
         self.status_checks.touch_all(changes);
         self.kv.touch_all(changes);
+        self.expiries.touch_all(changes);
         self.tombstones.touch_all(changes);
         self.sessions.touch_all(changes);
         self.node_sessions.touch_all(changes);

@@ -1,0 +1,54 @@
+//! Keys that expire, with real processes: nobody asks for the deletion, and it outlives the leader that promised it.
+
+use std::time::{Duration, SystemTime};
+
+use tests::{Agent, Program, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn put(agent: &Agent, path: &str) {
+    assert_eq!(agent.put(path, "x").trim(), "true", "{path}");
+}
+
+#[test]
+fn keys_expire_under_the_leader_of_the_day() {
+    let program = Program::ours();
+    let mut servers: Vec<Agent> = Vec::new();
+    for name in ["n1", "n2", "n3"] {
+        let node = format!("-node={name}");
+        let join = servers.first().map(|seed: &Agent| format!("-retry-join={}", seed.address()));
+        let mut arguments = vec!["-server", "-bootstrap-expect=3", &node];
+        arguments.extend(join.as_deref());
+        servers.push(Agent::start(&program, &arguments));
+    }
+    for agent in &servers {
+        agent.wait_for_leader();
+    }
+    let leader = servers[0].wait_for_leader();
+    let at = servers.iter().position(|agent| leader.starts_with(&format!("{}:", agent.address()))).expect("one leads");
+    let survivor = (at + 1) % servers.len();
+    let agent = &servers[survivor];
+    put(agent, "/v1/kv/long?ttl=1h");
+    put(agent, "/v1/kv/kept?ttl=1s");
+    put(agent, "/v1/kv/kept");
+    put(agent, "/v1/kv/first?ttl=1s");
+    // Woken by the deletion that nobody asked for.
+    let entry = agent.request("GET", "/v1/kv/first?times&consistent", b"").expect("an answer");
+    assert_eq!(entry.status, 200, "it lives for a second");
+    let expires = entry.json()[0]["ExpireTime"].as_str().expect("it expires").to_owned();
+    let gone = agent.request("GET", &format!("/v1/kv/first?wait=60s&index={}", entry.index()), b"").expect("an answer");
+    assert_eq!(gone.status, 404);
+    let expires = humantime::parse_rfc3339(&expires).expect("a time");
+    assert!(SystemTime::now() >= expires, "not before its time");
+
+    put(agent, "/v1/kv/second?ttl=4s");
+    servers[at].kill();
+    let agent = &servers[survivor];
+    eventually("the deletion by the new leader", PATIENCE, || {
+        let answer = agent.request("GET", "/v1/kv/second", b"")?;
+        if answer.status == 404 { Ok(()) } else { Err(answer.text()) }
+    });
+    assert_eq!(agent.get_json("/v1/kv/?keys"), serde_json::json!(["kept", "long"]));
+    let kept = agent.get_json("/v1/kv/kept?times");
+    assert!(kept[0]["ExpireTime"].is_null() && kept[0]["CreateTime"].is_string(), "{kept}");
+}
