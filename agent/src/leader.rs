@@ -33,10 +33,12 @@ const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often the ACL system is looked at: whether what must be there is, and whether tokens have expired.
 const ACL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often coordinates are written.
+const COORDINATE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Everything the duties need.
 pub struct Duties {
-    /// This server, for its clocks.
+    /// This server, for its clocks and the coordinates that it collects.
     pub local: Arc<LocalServer>,
     /// Raft, to know who leads.
     pub raft: RaftNode,
@@ -85,6 +87,8 @@ async fn lead(duties: &Duties) {
     tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut acl_due = interval(ACL_INTERVAL);
     acl_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut coordinates_due = interval(COORDINATE_INTERVAL);
+    coordinates_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = TombstoneReaper::new();
     let began = Instant::now();
     let mut next_pass = began;
@@ -102,6 +106,7 @@ async fn lead(duties: &Duties) {
             // What was restored knows nothing of who lives now.
             () = duties.raft.restored() => next_pass = Instant::now(),
             _ = acl_due.tick() => keep_acl(duties).await,
+            _ = coordinates_due.tick() => write_coordinates(duties).await,
             _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
         }
     }
@@ -192,5 +197,14 @@ async fn reap_tombstones(duties: &Duties, reaper: &mut TombstoneReaper, since_be
     let Some(command) = reaper.tick(since_began, &duties.raft.reader().load()) else { return };
     if let Err(NotDone::Failed(error)) = duties.raft.propose(command.encode().into()).await {
         tracing::warn!(target: "agent::leader", %error, "failed to reap tombstones, will retry");
+    }
+}
+
+async fn write_coordinates(duties: &Duties) {
+    for command in duties.local.take_coordinates() {
+        if let Err(NotDone::Failed(error)) = duties.raft.propose(command.encode().into()).await {
+            // The nodes tell again.
+            tracing::warn!(target: "agent::leader", %error, "failed to write coordinates");
+        }
     }
 }

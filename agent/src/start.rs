@@ -32,7 +32,7 @@ use crate::server_parts::ServerParts;
 use crate::tls::ServerTls;
 use crate::tokens::Tokens;
 use crate::watch::run::Watches;
-use crate::{agent_info, dns, figures, pools, servers, watch};
+use crate::{agent_info, coordinates, dns, figures, pools, servers, watch};
 
 /// A running agent's parts.
 pub struct Parts {
@@ -158,6 +158,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     tasks.spawn(events.clone().run(pool_events));
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts(&config, &local, (&lan, wan.clone()), events, raft, orders);
+    tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
     start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().follow_files());
@@ -185,6 +186,14 @@ fn hold_data_dir(config: &Config) -> Result<Option<DataDirLock>> {
     let Some(dir) = &config.data_dir else { return Ok(None) };
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
     if config.server { Ok(None) } else { Ok(Some(DataDirLock::take(dir)?)) }
+}
+
+/// Tells the servers where this agent is in the network, unless it shall not.
+fn tell_coordinates(config: &Config, tasks: &Tasks, lan: &Pool, backend: &Backend, tokens: &Arc<Tokens>) {
+    if !config.disable_coordinates {
+        let node = NodeName::new(&config.node_name);
+        tasks.spawn(coordinates::run(backend.clone(), lan.clone(), node, tokens.clone()));
+    }
 }
 
 /// Keeps the metrics of gossip and Raft.
@@ -326,6 +335,7 @@ fn start_interfaces(
         rights: rights.clone(),
         datacenter: config.datacenter.clone(),
         node_name: NodeName::new(&config.node_name),
+        has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
         limits: http::Limits {
             kv_value_bytes_max: config.limits.kv_max_value_size,

@@ -58,6 +58,15 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::SessionInfo
         | Endpoint::SessionNode
         | Endpoint::SessionList
+        | Endpoint::CoordinateDatacenters
+        | Endpoint::CoordinateNodes
+        | Endpoint::CoordinateNode
+        | Endpoint::CoordinateUpdate
+        | Endpoint::QueryList
+        | Endpoint::QueryCreate
+        | Endpoint::QueryGet
+        | Endpoint::QueryUpdate
+        | Endpoint::QueryDelete
         | Endpoint::Txn
         | Endpoint::SnapshotSave
         | Endpoint::SnapshotRestore

@@ -55,6 +55,8 @@ pub enum Shape {
     Text(&'static str),
     /// A signed whole number, with the type's name (`int`).
     Int(&'static str),
+    /// A number.
+    Float,
     /// An unsigned whole number, with the type's name (`uint64`).
     Uint(&'static str),
     /// A truth value.
@@ -208,6 +210,10 @@ impl Place {
                 Ok(number) => number.into(),
                 Err(_) => return Err(self.misfit(format!("number {text}"), wanted)),
             },
+            (Shape::Float, Node::Number(text)) => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => number.into(),
+                _ => return Err(self.misfit(format!("number {text}"), "float64")),
+            },
             (Shape::Uint(wanted), Node::Number(text)) => match text.parse::<u64>() {
                 Ok(number) => number.into(),
                 Err(_) => return Err(self.misfit(format!("number {text}"), wanted)),
@@ -276,6 +282,7 @@ impl Struct {
 impl Shape {
     fn type_name(&self) -> &'static str {
         match self {
+            Self::Float => "float64",
             Self::Text(name) | Self::Int(name) | Self::Uint(name) | Self::List(name, _) | Self::Map(name, _) => name,
             Self::Bool => "bool",
             Self::Duration => "time.Duration",
@@ -288,7 +295,7 @@ impl Shape {
     fn zero(&self) -> Value {
         match self {
             Self::Text(_) => Value::String(String::new()),
-            Self::Int(_) | Self::Uint(_) | Self::Duration => 0.into(),
+            Self::Int(_) | Self::Uint(_) | Self::Float | Self::Duration => 0.into(),
             Self::Bool => false.into(),
             Self::List(..) => Value::Array(Vec::new()),
             Self::Map(..) | Self::Struct(_) => Value::Object(Map::new()),

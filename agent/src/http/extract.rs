@@ -1,6 +1,7 @@
 //! What a handler gets: the request taken apart, with the conversions that most handlers share.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ use super::limits::{BODY_BYTES_MAX, BODY_PAUSE_MAX};
 use super::query::Query;
 use super::reply::{Answer, Failure, Reply};
 
+/// Address of the client, which goes with each request of its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Client(pub IpAddr);
+
 /// One request on its way through a handler.
 pub struct Call<'a> {
     /// What the server stands on.
@@ -32,6 +37,8 @@ pub struct Call<'a> {
     pub query: Query<'a>,
     /// The headers.
     pub headers: &'a HeaderMap,
+    /// Address of the client.
+    pub client: Option<IpAddr>,
     /// The body, until it is taken. Never locked: the mutex only lets a shared `Call` cross an await.
     pub body: Mutex<Body>,
 }
@@ -322,6 +329,7 @@ pub fn unexpected(response: &Response) -> Failure {
         Response::Json(_) => "an object",
         Response::AutopilotConfig(_) | Response::AutopilotHealth(_) | Response::AutopilotState(_) => "autopilot",
         Response::Usage(..) => "usage",
+        Response::DatacenterCoordinates(_) => "coordinates",
     };
     Failure::internal(format!("unexpected kind of answer from the server: {kind}"))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use super::extract::Client;
 use super::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, LINGER_BYTES_MAX, LINGER_WAIT, STOP_WAIT,
 };
@@ -113,7 +114,7 @@ impl Server {
         let _permit = permit;
         match accepted {
             // Who may open the socket is decided by its permissions; there is no address to count by.
-            Accepted::Unix(stream) => self.converse_until_cut(stream, "a unix socket").await,
+            Accepted::Unix(stream) => self.converse_until_cut(stream, None).await,
             Accepted::Tcp(stream, peer, tls) => {
                 let Some(_seat) = self.clients.take_seat(peer.ip()) else {
                     // In the clear even where TLS is spoken: a handshake for a refusal is too much.
@@ -123,28 +124,30 @@ impl Server {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
                 }
-                let peer = peer.to_string();
                 match tls {
-                    None => self.converse_until_cut(stream, &peer).await,
+                    None => self.converse_until_cut(stream, Some(peer)).await,
                     Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => self.converse_until_cut(stream, &peer).await,
-                        Err(reason) => tracing::debug!(reason, peer, "TLS handshake failed"),
+                        Ok(stream) => self.converse_until_cut(stream, Some(peer)).await,
+                        Err(reason) => tracing::debug!(reason, %peer, "TLS handshake failed"),
                     },
                 }
             }
         }
     }
 
-    async fn converse_until_cut<S: Wire>(&self, stream: S, peer: &str) {
+    async fn converse_until_cut<S: Wire>(&self, stream: S, peer: Option<SocketAddr>) {
         tokio::select! {
             () = self.cut.cancelled() => {}
             () = self.converse(stream, peer) => {}
         }
     }
 
-    async fn converse<S: Wire>(&self, stream: S, peer: &str) {
+    async fn converse<S: Wire>(&self, stream: S, peer: Option<SocketAddr>) {
         let router = self.router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(Client(peer.ip()));
+            }
             let mut router = router.clone();
             router.call(request.map(Body::new))
         });
@@ -162,7 +165,7 @@ impl Server {
             }
         };
         if let Err(error) = result {
-            tracing::debug!(%error, peer, "HTTP connection ended");
+            tracing::debug!(%error, ?peer, "HTTP connection ended");
         }
         close(connection.into_parts().io.into_inner()).await;
     }

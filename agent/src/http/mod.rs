@@ -10,6 +10,7 @@ pub mod agent;
 mod autopilot;
 mod catalog;
 mod catalog_shapes;
+mod coordinate;
 pub mod decode;
 mod escape;
 mod event;
@@ -24,6 +25,7 @@ mod listener;
 mod mesh;
 mod operator;
 mod path;
+mod prepared_query;
 mod pretty;
 mod query;
 pub mod reply;
@@ -60,6 +62,8 @@ pub struct HttpState {
     pub datacenter: String,
     /// Name of this agent's node, for `?near=_agent`.
     pub node_name: NodeName,
+    /// Whether `/v1/coordinate` answers.
+    pub has_coordinates: bool,
     /// Indent every JSON answer, as in development mode.
     pub pretty_always: bool,
     /// The limits that configuration may change.

@@ -210,6 +210,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// As [`Failure::with_read_headers`], but for 404, which tells nothing about a read.
+    #[must_use]
+    pub fn with_read_headers_unless_missing(self) -> Self {
+        if self.status == StatusCode::NOT_FOUND { self } else { self.with_read_headers() }
+    }
+}
+
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         let status = match error.kind {

@@ -14,13 +14,13 @@ use axum::response::Response;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode, Version};
 
-use super::extract::Call;
+use super::extract::{Call, Client};
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::{
-    HttpState, access, acl, agent, autopilot, catalog, event, gzip, health, keyring, kv, mesh, operator, session,
-    snapshot, status, txn,
+    HttpState, access, acl, agent, autopilot, catalog, coordinate, event, gzip, health, keyring, kv, mesh, operator,
+    prepared_query, session, snapshot, status, txn,
 };
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
@@ -57,6 +57,15 @@ pub enum Endpoint {
     SessionInfo,
     SessionNode,
     SessionList,
+    CoordinateDatacenters,
+    CoordinateNodes,
+    CoordinateNode,
+    CoordinateUpdate,
+    QueryList,
+    QueryCreate,
+    QueryGet,
+    QueryUpdate,
+    QueryDelete,
     StatusLeader,
     StatusPeers,
     EventFire,
@@ -177,6 +186,29 @@ static FAMILIES: &[(&str, &[Route])] = &[
             row("/v1/session/info/", &[(Method::GET, Endpoint::SessionInfo)]),
             row("/v1/session/node/", &[(Method::GET, Endpoint::SessionNode)]),
             row("/v1/session/list", &[(Method::GET, Endpoint::SessionList)]),
+        ],
+    ),
+    (
+        "coordinate",
+        &[
+            row("/v1/coordinate/datacenters", &[(Method::GET, Endpoint::CoordinateDatacenters)]),
+            row("/v1/coordinate/nodes", &[(Method::GET, Endpoint::CoordinateNodes)]),
+            row("/v1/coordinate/node/", &[(Method::GET, Endpoint::CoordinateNode)]),
+            row("/v1/coordinate/update", &[(Method::PUT, Endpoint::CoordinateUpdate)]),
+        ],
+    ),
+    (
+        "query",
+        &[
+            row("/v1/query", &[(Method::GET, Endpoint::QueryList), (Method::POST, Endpoint::QueryCreate)]),
+            row(
+                "/v1/query/",
+                &[
+                    (Method::GET, Endpoint::QueryGet),
+                    (Method::PUT, Endpoint::QueryUpdate),
+                    (Method::DELETE, Endpoint::QueryDelete),
+                ],
+            ),
         ],
     ),
     (
@@ -390,6 +422,15 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::SessionInfo => session::info(call).await,
         Endpoint::SessionNode => session::node(call).await,
         Endpoint::SessionList => session::list(call).await,
+        Endpoint::CoordinateDatacenters => coordinate::datacenters(call).await,
+        Endpoint::CoordinateNodes => coordinate::nodes(call).await,
+        Endpoint::CoordinateNode => coordinate::node(call).await,
+        Endpoint::CoordinateUpdate => coordinate::update(call).await,
+        Endpoint::QueryList => prepared_query::list(call).await,
+        Endpoint::QueryCreate => prepared_query::create(call).await,
+        Endpoint::QueryGet => prepared_query::get(call).await,
+        Endpoint::QueryUpdate => prepared_query::update(call).await,
+        Endpoint::QueryDelete => prepared_query::delete(call).await,
         Endpoint::StatusLeader => status::leader(call).await,
         Endpoint::StatusPeers => status::peers(call).await,
         Endpoint::EventFire => event::fire(call).await,
@@ -530,7 +571,8 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         };
         return render(answer, looks).await;
     };
-    let mut call = Call { state: &state, tail, query, headers: &head.headers, body: Mutex::new(body) };
+    let client = head.extensions.get::<Client>().map(|client| client.0);
+    let mut call = Call { state: &state, tail, query, headers: &head.headers, client, body: Mutex::new(body) };
     let started = Instant::now();
     let answer = match access::check(&call, *endpoint).await {
         Ok(()) => dispatch(*endpoint, &mut call).await,

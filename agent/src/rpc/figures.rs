@@ -16,6 +16,7 @@ static TRANSACTIONS: Timer = Timer::new("txn.apply");
 static REGISTERED: Timer = Timer::new("catalog.register");
 static DEREGISTERED: Timer = Timer::new("catalog.deregister");
 static SESSIONS: Timer = Timer::new("session.apply");
+static PREPARED: Timer = Timer::new("prepared-query.apply");
 
 /// A request came in.
 pub(super) fn received(request: &Request) {
@@ -52,5 +53,8 @@ pub(super) fn written(write: &Write, started: Instant) {
         // They come by a way of their own.
         Write::Acl(_) => {}
         Write::Autopilot(_) => {}
+        Write::PreparedQuery(_) => PREPARED.since(started),
+        // These are written in groups, by the leader itself.
+        Write::Coordinate(_) => {}
     }
 }

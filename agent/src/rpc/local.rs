@@ -10,6 +10,7 @@ use model::{ServerId, SessionId, Token, TxnAnswer};
 use server::acl::{self, Caller, Guard, Settings, check, rows, table};
 use server::blocking::Who;
 use server::endpoint::Prepared;
+use server::leader::coordinates::CoordinateBatch;
 use server::request::{
     Action, Cluster, Consistency, ErrorKind, Query, ReadMeta, ReadOptions, Request, RequestError, Response, Write,
 };
@@ -47,6 +48,7 @@ pub struct LocalServer {
     /// File in which an operator takes an ACL bootstrap back, by its index.
     pub(super) bootstrap_reset: Option<PathBuf>,
     hold: Duration,
+    coordinates: Mutex<CoordinateBatch>,
 }
 
 /// How one try of a request ended.
@@ -70,10 +72,10 @@ impl LocalServer {
     /// A server around its Raft node.
     #[must_use]
     pub fn new(datacenter: impl Into<String>, raft: RaftNode, pool: ConnectionPool, directory: Directory) -> Self {
-        let (offer, transfers) = (Mutex::default(), Transfers::default());
+        let (offer, transfers, coordinates) = (Mutex::default(), Transfers::default(), Mutex::default());
         let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
         let (guard, bootstrap_reset) = (Guard::new(Settings::off()), None);
-        let shared = Shared::new();
+        let shared = Shared::new(datacenter.clone());
         Self {
             datacenter,
             raft,
@@ -86,6 +88,7 @@ impl LocalServer {
             guard,
             bootstrap_reset,
             hold: limits::HOLD_TIMEOUT,
+            coordinates,
         }
     }
 
@@ -269,6 +272,11 @@ impl LocalServer {
                 | Cluster::Usage { stale: false }
                 | Cluster::AutopilotHealth
                 | Cluster::AutopilotState => None,
+                Cluster::DatacenterCoordinates => {
+                    let view = self.raft.reader().load();
+                    let datacenters = endpoint::datacenter_coordinates(&view, &self.datacenter);
+                    Some(Ok(Response::DatacenterCoordinates(datacenters)))
+                }
                 Cluster::SaveSnapshot { stale: false }
                 | Cluster::RestoreSnapshot
                 | Cluster::RaftConfiguration { stale: false }
@@ -335,6 +343,11 @@ impl LocalServer {
         Ok(Response::Read(meta, reading.body))
     }
 
+    /// The commands for the coordinates that came since the last call.
+    pub fn take_coordinates(&self) -> Vec<state::Command> {
+        self.coordinates.lock().unwrap_or_else(PoisonError::into_inner).take(&self.raft.reader().load())
+    }
+
     async fn try_write(&self, token: &Token, write: &Write) -> Try {
         // What is decided with this view is checked again when it is applied, as far as it matters.
         if let Write::Acl(write) = write {
@@ -359,6 +372,11 @@ impl LocalServer {
             Ok((_, Prepared::Answer(response))) => return self.answer_as_leader(response).await,
             Err(error) => return Try::Done(Err(error)),
         };
+        if let Write::Coordinate(coordinate) = write {
+            // Checked like any write, and proposed later with those of other nodes.
+            self.coordinates.lock().unwrap_or_else(PoisonError::into_inner).push(coordinate.clone());
+            return Try::Done(Ok(Response::Written(true)));
+        }
         let started = std::time::Instant::now();
         let proposed = self.raft.propose(command.into()).await;
         figures::written(write, started);
@@ -435,7 +453,9 @@ impl LocalServer {
                 self.raft.ready_to_read(Consistency::Default).await?;
                 self.begin_restore().map_err(NotDone::Failed)
             }
-            Cluster::Leader | Cluster::Peers | Cluster::Datacenters => Err(NotDone::NotLeader),
+            Cluster::Leader | Cluster::Peers | Cluster::Datacenters | Cluster::DatacenterCoordinates => {
+                Err(NotDone::NotLeader)
+            }
         }
     }
 

@@ -146,7 +146,7 @@ pub struct Config {
     pub translate_wan_addrs: bool,
     /// Whether a node id is random instead of made from the host's identity.
     pub disable_host_node_id: bool,
-    /// Whether network coordinates are not computed.
+    /// Whether the servers are told no network coordinates.
     pub disable_coordinates: bool,
     /// How long a blocking query waits that does not say.
     pub default_query_time: Duration,

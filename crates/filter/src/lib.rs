@@ -9,6 +9,7 @@ mod evaluate;
 mod json;
 mod limits;
 mod parse;
+pub mod pattern;
 mod schema;
 mod schemas;
 mod values;

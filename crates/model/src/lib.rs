@@ -21,6 +21,7 @@ mod mesh_ca;
 mod meta;
 mod node;
 mod operator;
+mod prepared_query;
 mod proxy;
 mod register;
 mod service;
@@ -39,7 +40,7 @@ pub use autopilot::{
 pub use base64::{decode_base64, encode_base64};
 pub use check::{CheckDefinition, HealthCheck, SERF_CHECK_ID, SERF_CHECK_NAME, Status, UnknownStatus};
 pub use config_entry::{ConfigEntry, EntryKind, UnknownEntryKind};
-pub use coordinate::{Coordinate, NodeCoordinate};
+pub use coordinate::{Coordinate, DatacenterCoordinates, NodeCoordinate};
 pub use duration::{InvalidDuration, format_duration, parse_duration, parse_nanos};
 pub use gateway::{
     GatewayLink, IngressFields, IngressListener, IngressService, Named, TerminatingFields, TerminatingService,
@@ -53,6 +54,9 @@ pub use mesh_ca::{CaRoot, MeshCa};
 pub use meta::{InvalidMeta, validate_meta};
 pub use node::Node;
 pub use operator::{RaftConfiguration, RaftServer};
+pub use prepared_query::{
+    NAME_PREFIX_MATCH, PreparedQuery, QueryDns, QueryExecution, QueryFailover, QueryTemplate, ServiceQuery,
+};
 pub use proxy::{
     CONNECT_PROXY, Expose, ExposedPath, INGRESS_GATEWAY, MESH_GATEWAY, ProxySettings, TERMINATING_GATEWAY, Upstream,
     shown_expose, shown_proxy,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use filter::Filter;
 use futures::future::{Either, select};
 use model::{Timestamp, Token};
-use state::{Reader, View};
+use state::{Reader, Source, Table, View};
 
 use crate::acl::{Caller, Guard};
 use crate::endpoint;
@@ -146,7 +146,8 @@ impl Read<'_> {
         let index = view.index_of(source.as_source()).max(1);
         match self.form {
             Form::Rows => {
-                let answer = endpoint::evaluate_page(view, &caller, &self.query, self.filter.as_ref(), &self.page)?;
+                let (filter, datacenter) = (self.filter.as_ref(), self.shared.datacenter());
+                let answer = endpoint::evaluate_page(view, &caller, &self.query, filter, &self.page, datacenter)?;
                 let fencing_token = endpoint::fencing_token(view, &answer);
                 Ok(Reading { index, body: Body::Rows(answer), fencing_token })
             }
@@ -158,17 +159,21 @@ impl Read<'_> {
     }
 
     fn render(&self, view: &View, caller: &Caller) -> Result<Rendered, RequestError> {
-        let query = &self.query;
+        let (query, filter, datacenter) = (&self.query, self.filter.as_ref(), self.shared.datacenter());
         // What is said about the ACL system is for one caller only, not for all with the same rights.
-        if matches!(query, Query::Acl(_)) || (matches!(query, Query::KvGet { .. }) && !self.is_waiting) {
+        let is_alone = matches!(query, Query::Acl(_)) || endpoint::never_blocks(query);
+        if is_alone || (matches!(query, Query::KvGet { .. }) && !self.is_waiting) {
             // Finding and encoding one entry costs no more than finding its place among the shared answers.
-            return endpoint::render(view, caller, query, self.filter.as_ref(), &self.page);
+            return endpoint::render(view, caller, query, filter, &self.page, datacenter);
         }
         let slot = self.shared.slot(&self.key(caller));
         self.shared.answer(&slot, || {
             // In this order: what changes after the watches were taken makes them stale.
-            let watches = view.watches(endpoint::source(query).as_source());
-            Ok((endpoint::render(view, caller, query, self.filter.as_ref(), &self.page)?, watches))
+            let mut watches = view.watches(endpoint::source(query).as_source());
+            if endpoint::is_sorted_by_distance(query) {
+                watches.extend(view.watches(Source::Tables(&[Table::Coordinates])));
+            }
+            Ok((endpoint::render(view, caller, query, filter, &self.page, datacenter)?, watches))
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod filter_rows;
 pub mod leader;
 pub mod limits;
 pub mod mesh;
+mod near;
 pub mod request;
 mod shared;
 

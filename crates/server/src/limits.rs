@@ -42,6 +42,26 @@ pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Most expired tokens that are deleted at once.
 pub const REAPED_TOKENS_MAX: usize = 1024;
+/// Most coordinates that wait on the leader to be written.
+pub const COORDINATES_WAITING_MAX: usize = 65_536;
+
+/// Coordinates that are written as one command.
+pub const COORDINATES_PER_COMMAND_MAX: usize = 128;
+
+/// Deepest nesting of an expression in a template.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+
+/// How far down the nearest instances the node itself is looked for, to be put first.
+pub const NEAREST_SEARCHED_MAX: usize = 10;
+
+/// Pairs of metadata that a prepared query may ask nodes for.
+pub const QUERY_META_PAIRS_MAX: usize = 64;
+
+/// Longest key of those, bytes.
+pub const QUERY_META_KEY_MAX: usize = 128;
+
+/// Longest value of those, bytes.
+pub const QUERY_META_VALUE_MAX: usize = 512;
 
 /// Shortest life of a key that expires.
 pub const KEY_TTL_MIN: Duration = Duration::from_secs(1);

@@ -9,9 +9,10 @@ use std::sync::Arc;
 pub use crate::mesh::{IntentionCheck, MeshQuery, MeshWrite, Overrides};
 use bytes::Bytes;
 use model::{
-    AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, Deregistration, HealthCheck,
-    Key, KvEntry, KvSince, Node, NodeName, NodeServices, RaftConfiguration, Registration, ServerId, ServiceInstance,
-    ServiceName, ServiceUsage, Session, SessionId, TextMap, Token, TxnAnswer, TxnLook, TxnOp,
+    AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, DatacenterCoordinates,
+    Deregistration, HealthCheck, Key, KvEntry, KvSince, Node, NodeCoordinate, NodeName, NodeServices, PreparedQuery,
+    QueryExecution, RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName, ServiceUsage, Session,
+    SessionId, TextMap, Token, TxnAnswer, TxnLook, TxnOp,
 };
 pub use model::{KvChange, KvCopy, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,60 @@ pub enum Query {
     IngressHealth { service: ServiceName, passing: bool, near: NodeName, meta: TextMap },
     /// A question about the mesh.
     Mesh(MeshQuery),
+    /// Coordinates of all nodes, of one segment if it is given.
+    Coordinates { segment: Option<String> },
+    /// Coordinates of a node, of one segment if it is given.
+    NodeCoordinates { node: NodeName, segment: Option<String> },
+    /// All prepared queries by id.
+    PreparedQueries,
+    /// A prepared query by its id.
+    PreparedQuery { id: String },
+    /// What a prepared query comes to for a name. Never blocks.
+    ExplainQuery { id_or_name: String },
+    /// The instances that a prepared query finds. Never blocks.
+    ExecuteQuery(ExecuteQuery),
+}
+
+/// The execution of a prepared query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecuteQuery {
+    /// Which query.
+    pub id_or_name: String,
+    /// Most instances; 0 for all.
+    pub limit: usize,
+    /// Ask for instances that take part in the mesh, whatever the query says.
+    pub connect: bool,
+    /// For whom.
+    pub asker: Asker,
+    /// Any number: it decides the order of the instances that are not sorted by distance.
+    pub seed: u64,
+}
+
+/// For whom a prepared query is executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asker {
+    /// Node to sort by distance from, in place of what the query says; `_agent` and `_ip` as there.
+    pub near: String,
+    /// Node of the agent that was asked.
+    pub agent: NodeName,
+    /// Address of who asked that agent.
+    pub ip: String,
+}
+
+/// A change of a prepared query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum QueryChange {
+    /// A new one, with an id of its own.
+    Create(PreparedQuery),
+    /// Replaces the one of its id.
+    Update(PreparedQuery),
+    /// Deletes one.
+    Delete {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Changes of the replicated state.
@@ -185,6 +240,10 @@ pub enum Write {
     Autopilot(AutopilotChange),
     /// A change of the mesh.
     Mesh(MeshWrite),
+    /// Where a node is in the network. It is answered before it is written: the leader writes many at once.
+    Coordinate(NodeCoordinate),
+    /// Change a prepared query.
+    PreparedQuery(QueryChange),
 }
 
 /// Questions about and changes of the cluster itself.
@@ -220,6 +279,8 @@ pub enum Cluster {
     SaveSnapshot { stale: bool },
     /// Begin to replace the whole state by what will be sent. Goes to the leader.
     RestoreSnapshot,
+    /// The servers of the known datacenters with their coordinates. Answered by any server.
+    DatacenterCoordinates,
 }
 
 /// What a server answers.
@@ -266,6 +327,8 @@ pub enum Response {
     },
     /// To writes that answer with an object: minified JSON.
     Json(Bytes),
+    /// To [`Cluster::DatacenterCoordinates`].
+    DatacenterCoordinates(Vec<DatacenterCoordinates>),
 }
 
 /// Facts about a read, which become the `X-Consul-*` headers.
@@ -333,6 +396,12 @@ pub enum Answer {
     Acl(AclAnswer),
     /// A document about the mesh, `None` when there is nothing of the name.
     Document(Option<model::Json>),
+    /// Coordinates of nodes.
+    Coordinates(Vec<Arc<NodeCoordinate>>),
+    /// Prepared queries; one for [`Query::PreparedQuery`] and [`Query::ExplainQuery`].
+    PreparedQueries(Vec<Arc<PreparedQuery>>),
+    /// What a prepared query found.
+    Execution(QueryExecution),
 }
 
 /// Why a request failed. `Display` is the exact text that the client sees.

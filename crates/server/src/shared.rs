@@ -55,6 +55,7 @@ pub(crate) struct Slot {
 
 /// The answers that equal queries share. One per server.
 pub struct Shared {
+    datacenter: String,
     shards: [Shard; SHARDS],
     hasher: RandomState,
     bytes: Arc<AtomicUsize>,
@@ -71,17 +72,21 @@ impl Drop for Spent {
     }
 }
 
-impl Default for Shared {
-    fn default() -> Self {
-        Self { shards: Default::default(), hasher: RandomState::new(), bytes: Arc::default() }
-    }
-}
-
 impl Shared {
-    /// Nothing kept yet.
+    /// Nothing kept yet, on a server of a datacenter.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(datacenter: impl Into<String>) -> Self {
+        Self {
+            datacenter: datacenter.into(),
+            shards: Default::default(),
+            hasher: RandomState::new(),
+            bytes: Arc::default(),
+        }
+    }
+
+    /// The datacenter of the server.
+    pub(crate) fn datacenter(&self) -> &str {
+        &self.datacenter
     }
 
     /// Bytes of the answers that are kept.

@@ -5,8 +5,8 @@
 //! ones take their defaults and unknown ones are passed over.
 
 use model::{
-    AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, MeshCa, Registration,
-    Session, SessionId, Timestamp, TxnOp,
+    AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, MeshCa, NodeCoordinate,
+    PreparedQuery, Registration, Session, SessionId, Timestamp, TxnOp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ const AUTOPILOT: u8 = 56;
 const KV_COPY: u8 = 58;
 const KV_EXPIRE: u8 = 59;
 const RESTORE: u8 = 63;
+const COORDINATES: u8 = 20;
+const PREPARED_QUERY: u8 = 22;
+const PREPARED_QUERY_DELETION: u8 = 23;
 
 const PUT_CONFIG_ENTRY: u8 = 26;
 const DELETE_CONFIG_ENTRY: u8 = 27;
@@ -95,6 +98,15 @@ pub enum Command {
     DeleteIntention(DeleteIntention),
     /// Replace the mesh's certificate authority, unless it was changed since.
     PutMeshCa(PutMeshCa),
+    /// New coordinates of nodes; those of unknown nodes are passed over.
+    Coordinates(Vec<NodeCoordinate>),
+    /// Create a prepared query, or replace the one of the same id.
+    PreparedQuery(PreparedQuery),
+    /// Delete a prepared query.
+    PreparedQueryDeletion {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Why bytes are not a command that this server can apply.
@@ -185,6 +197,13 @@ struct SessionDestroyBody {
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
+struct CoordinatesBody {
+    coordinates: Vec<NodeCoordinate>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
 struct ReapLockDelaysBody {
     index: u64,
 }
@@ -202,6 +221,13 @@ struct KvExpireBody {
 #[derive(Default)]
 struct TxnBody {
     operations: Vec<TxnOp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct PreparedQueryDeletionBody {
+    id: String,
 }
 
 impl Command {
@@ -228,6 +254,11 @@ impl Command {
             Self::PutIntention(body) => encode(PUT_INTENTION, body),
             Self::DeleteIntention(body) => encode(DELETE_INTENTION, body),
             Self::PutMeshCa(body) => encode(PUT_MESH_CA, body),
+            Self::Coordinates(body) => encode(COORDINATES, &CoordinatesRef { coordinates: body }),
+            Self::PreparedQuery(body) => encode(PREPARED_QUERY, body),
+            Self::PreparedQueryDeletion { id } => {
+                encode(PREPARED_QUERY_DELETION, &PreparedQueryDeletionBody { id: id.clone() })
+            }
         }
     }
 
@@ -267,6 +298,11 @@ impl Command {
             PUT_INTENTION => decode(body).map(Self::PutIntention),
             DELETE_INTENTION => decode(body).map(Self::DeleteIntention),
             PUT_MESH_CA => decode(body).map(Self::PutMeshCa),
+            COORDINATES => decode(body).map(|body: CoordinatesBody| Self::Coordinates(body.coordinates)),
+            PREPARED_QUERY => decode(body).map(Self::PreparedQuery),
+            PREPARED_QUERY_DELETION => {
+                decode(body).map(|body: PreparedQueryDeletionBody| Self::PreparedQueryDeletion { id: body.id })
+            }
             _ if kind & IGNORABLE != 0 => return Err(CommandError::Ignorable(kind)),
             _ => return Err(CommandError::UnknownType(kind)),
         };
@@ -282,6 +318,11 @@ struct RegisterAllRef<'a> {
 #[derive(Serialize)]
 struct TxnRef<'a> {
     operations: &'a [TxnOp],
+}
+
+#[derive(Serialize)]
+struct CoordinatesRef<'a> {
+    coordinates: &'a [NodeCoordinate],
 }
 
 pub(crate) fn encode(kind: u8, body: &impl Serialize) -> Vec<u8> {

@@ -14,3 +14,6 @@ pub const COPIED_KEYS_MAX: usize = 100_000;
 
 /// An old version of the state with at least this many fewer or other values should be dropped off the hot thread.
 pub const RETIRED_BIG_VALUES: usize = 10_000;
+
+/// Longest name of a template that is ever looked for, bytes.
+pub const TEMPLATE_NAME_BYTES_MAX: usize = 1024;

@@ -11,7 +11,9 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, NodeName, NodeService, Session};
+use model::{
+    HealthCheck, HeldLock, Key, KvEntry, LockDelay, Node, NodeCoordinate, NodeName, NodeService, PreparedQuery, Session,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::command::decode;
@@ -47,6 +49,8 @@ const ACL_SERVER_SECRET: u8 = 47;
 const CONFIG_ENTRY: u8 = 26;
 const INTENTION: u8 = 30;
 const MESH_CA: u8 = 32;
+const COORDINATE: u8 = 20;
+const PREPARED_QUERY: u8 = 22;
 
 /// The state at one index; O(1) to take, shares everything with the store.
 #[derive(Clone)]
@@ -227,6 +231,12 @@ impl Snapshot {
         }
         for ca in self.tables.mesh_ca.iter() {
             out.record(MESH_CA, ca)?;
+        }
+        for coordinate in self.tables.coordinates.iter() {
+            out.record(COORDINATE, coordinate)?;
+        }
+        for query in self.tables.prepared_queries.iter() {
+            out.record(PREPARED_QUERY, query)?;
         }
         for (key, index) in self.tables.indexes.pairs() {
             out.record(INDEX, &StampRecord { key: Key::new(key), index: *index })?;
@@ -446,6 +456,8 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
         CONFIG_ENTRY => draft.place_config_entry(Arc::new(decode(body).map_err(malformed)?)),
         INTENTION => draft.place_intention(Arc::new(decode(body).map_err(malformed)?)),
         MESH_CA => draft.place_mesh_ca(Arc::new(decode(body).map_err(malformed)?)),
+        COORDINATE => draft.place_coordinate(Arc::new(decode::<NodeCoordinate>(body).map_err(malformed)?)),
+        PREPARED_QUERY => draft.place_prepared_query(Arc::new(decode::<PreparedQuery>(body).map_err(malformed)?)),
         _ if kind & IGNORABLE != 0 => {}
         _ => return Err(SnapshotError::UnknownRecord(kind)),
     }

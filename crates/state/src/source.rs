@@ -35,6 +35,10 @@ pub enum Table {
     Intentions,
     /// The mesh's certificate authority.
     MeshCa,
+    /// Network coordinates.
+    Coordinates,
+    /// Prepared queries.
+    PreparedQueries,
 }
 
 impl Table {
@@ -55,6 +59,8 @@ impl Table {
             Self::ConfigEntries => "config-entries",
             Self::Intentions => "connect-intentions",
             Self::MeshCa => "connect-ca-roots",
+            Self::Coordinates => "coordinates",
+            Self::PreparedQueries => "prepared-queries",
         }
     }
 }

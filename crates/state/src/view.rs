@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{
     AutopilotConfig, ConfigEntry, EntryKind, HealthCheck, Intention, Key, KvEntry, KvSince, LockDelay, MeshCa, Node,
-    NodeId, Session, Timestamp, TxnAnswer, TxnLook,
+    NodeCoordinate, NodeId, PreparedQuery, Session, Timestamp, TxnAnswer, TxnLook,
 };
 
 use crate::apply::look_all;
@@ -332,6 +332,39 @@ impl View {
             is_complete: since >= forgotten && above <= since,
             index: tables.index,
         }
+    }
+
+    /// All coordinates by node, then segment.
+    pub fn coordinates(&self) -> impl Iterator<Item = &Arc<NodeCoordinate>> {
+        self.tables.coordinates.iter()
+    }
+
+    /// Coordinates of a node (ignoring case) by segment; agents have one, in the empty segment.
+    pub fn coordinates_of(&self, node: &str) -> impl Iterator<Item = &Arc<NodeCoordinate>> {
+        self.tables.coordinates.prefix(&key([node]))
+    }
+
+    /// All prepared queries by id.
+    pub fn prepared_queries(&self) -> impl Iterator<Item = &Arc<PreparedQuery>> {
+        self.tables.prepared_queries.iter()
+    }
+
+    /// The prepared query of an id.
+    #[must_use]
+    pub fn prepared_query(&self, id: &str) -> Option<&Arc<PreparedQuery>> {
+        self.tables.prepared_queries.get(&key([id]))
+    }
+
+    /// The prepared query of a name, ignoring case; a template is found by its whole name here.
+    #[must_use]
+    pub fn prepared_query_named(&self, name: &str) -> Option<&Arc<PreparedQuery>> {
+        self.tables.prepared_query_names.get(&key([name]))
+    }
+
+    /// The template with the longest name that the given one starts with, ignoring case.
+    #[must_use]
+    pub fn template_for(&self, name: &str) -> Option<&Arc<PreparedQuery>> {
+        self.tables.template_for(name)
     }
 
     /// Highest index of a tombstone that is kept, 0 for none.

@@ -63,6 +63,11 @@ impl Watches {
         self.0.push(watch);
     }
 
+    /// Adds those of another set.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Whether all are fresh, that is, whether an answer made from the view that gave these watches is still right.
     #[must_use]
     pub fn are_fresh(&self) -> bool {

@@ -1,8 +1,9 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    AutopilotChange, AutopilotConfig, Blob, Deregistration, HealthCheck, Key, KvChange, KvCopy, KvVerb, NodeService,
-    Registration, ServiceCheck, Session, SessionBehavior, Timestamp,
+    AutopilotChange, AutopilotConfig, Blob, Coordinate, Deregistration, HealthCheck, Key, KvChange, KvCopy, KvVerb,
+    NodeCoordinate, NodeService, PreparedQuery, QueryDns, Registration, ServiceCheck, ServiceQuery, Session,
+    SessionBehavior, Timestamp,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -56,6 +57,28 @@ fn session() -> Session {
     }
 }
 
+fn coordinate(node: &str) -> NodeCoordinate {
+    NodeCoordinate {
+        node: node.into(),
+        segment: String::new(),
+        coord: Coordinate { height: 0.5, ..Coordinate::default() },
+    }
+}
+
+fn query() -> PreparedQuery {
+    PreparedQuery {
+        id: "22222222-2222-3333-4444-555555555555".to_owned(),
+        name: "near-web".to_owned(),
+        service: ServiceQuery {
+            service: "web".to_owned(),
+            tags: Some(vec!["!old".to_owned()]),
+            ..ServiceQuery::default()
+        },
+        dns: QueryDns { ttl: "10s".to_owned() },
+        ..PreparedQuery::default()
+    }
+}
+
 fn samples() -> Vec<(&'static str, Command)> {
     let change = KvChange {
         verb: KvVerb::Cas,
@@ -98,6 +121,9 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("kv_copy", Command::KvCopy(copy.clone())),
         ("kv_copy_dated", Command::KvCopy(KvCopy { time: Timestamp(1 << 60), ..copy })),
         ("kv_expire", Command::KvExpire { until: Timestamp(1 << 60), max: 1024 }),
+        ("coordinates", Command::Coordinates(vec![coordinate("n1")])),
+        ("prepared_query", Command::PreparedQuery(query())),
+        ("prepared_query_deletion", Command::PreparedQueryDeletion { id: query().id }),
     ]
 }
 

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use model::{Blob, HealthCheck, Key, KvChange, KvVerb, NodeService, Registration, Session, SessionId};
+use model::{
+    Blob, Coordinate, HealthCheck, Key, KvChange, KvVerb, NodeCoordinate, NodeService, PreparedQuery, QueryTemplate,
+    Registration, Session, SessionId,
+};
 use proptest::prelude::*;
 use state::{Command, SnapshotError, Source, Store, Table, View};
 
@@ -77,6 +80,12 @@ fn dump(view: &View) -> String {
             view.sessions().collect::<Vec<_>>(),
             view.sessions_on("n1").collect::<Vec<_>>(),
             view.lock_delays().collect::<Vec<_>>(),
+            view.coordinates().collect::<Vec<_>>(),
+            (
+                view.prepared_queries().collect::<Vec<_>>(),
+                view.prepared_query_named("GEO-"),
+                view.template_for("geo-x")
+            ),
         ),
     )
 }
@@ -89,6 +98,12 @@ fn full_store() -> Store {
     put(&mut store, 4, "a/b", b"\0\xff");
     put(&mut store, 5, "gone/x", b"x");
     delete(&mut store, 6, "gone/");
+    let coord = Coordinate { height: 0.25, ..Coordinate::default() };
+    let coordinate = |node: &str| NodeCoordinate { node: node.into(), segment: String::new(), coord: coord.clone() };
+    store.apply(7, &Command::Coordinates(vec![coordinate("n1"), coordinate("unknown")]).encode());
+    let template = QueryTemplate { kind: "name_prefix_match".to_owned(), ..QueryTemplate::default() };
+    let query = PreparedQuery { id: "q".to_owned(), name: "geo-".to_owned(), template, ..PreparedQuery::default() };
+    store.apply(8, &Command::PreparedQuery(query).encode());
     store.advance(9);
     store.publish();
     store

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use acl::{Level, Resource};
 use gossip::Member;
 use http::StatusCode;
-use model::{AgentMember, Coordinate, TextMap};
+use model::{AgentMember, TextMap};
 use serde_json::json;
 
 use super::facts::{AgentFacts, StatGroups};
@@ -31,16 +31,11 @@ pub fn self_view(call: &Call<'_>) -> Answer {
             "Version": CONSUL_API_VERSION,
         },
         "DebugConfig": facts.debug_config,
-        "Coord": coordinate(&facts.lan),
+        "Coord": crate::coordinates::own(&facts.lan),
         "Member": servers::agent_member(&facts.lan.local()),
         "Stats": stats(facts),
         "Meta": facts.local.node().meta,
     }))
-}
-
-fn coordinate(lan: &Pool) -> Coordinate {
-    let ours = lan.coordinate();
-    Coordinate { vec: ours.vec.to_vec(), error: ours.error, adjustment: ours.adjustment, height: ours.height }
 }
 
 fn stats(facts: &AgentFacts) -> StatGroups {

@@ -12,7 +12,6 @@ const GRPC: &str = "the gRPC interface for proxies is not available yet; leave i
 // What is declared and checked here, but that nothing reads yet. Whoever makes one work takes its mark away.
 const WAN: &str = "other datacenters are not available yet; remove it";
 const QUERY_TIME: &str = "the times of blocking queries cannot be changed yet; remove it";
-const COORDINATES: &str = "coordinates are always computed";
 const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
@@ -224,8 +223,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
     row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
     row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
-    row("disable_coordinates", Bool, "false", "Compute no network coordinates.")
-        .support(Support::NoEffect(COORDINATES)),
+    row("disable_coordinates", Bool, "false", "Tell the servers no network coordinates."),
     // Access control.
     row("acl.enabled", Bool, "false", "Ask for a token, and allow what its policies say."),
     row("acl.default_policy", Text, "\"allow\"", "What holds where no rule speaks: allow or deny.")

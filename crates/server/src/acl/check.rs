@@ -9,7 +9,7 @@ use state::View;
 use super::guard::Caller;
 use super::{denied, failed};
 use crate::leader::reconcile::CONSUL_SERVICE;
-use crate::request::RequestError;
+use crate::request::{QueryChange, RequestError};
 
 /// A node that is new or changes needs the right to the node; a service needs the right to it, and to the one that it
 /// takes the place of.
@@ -164,4 +164,17 @@ fn txn_check(view: &View, caller: &Caller, check: &HealthCheck) -> Result<(), Re
         caller.require(Resource::Service, &**name, Level::Write)?;
     }
     Ok(())
+}
+
+/// A change of a prepared query: of the name that it has, and of the one that it gets. One without a name is guarded by
+/// its id.
+pub(super) fn prepared_query(view: &View, caller: &Caller, change: &QueryChange) -> Result<(), RequestError> {
+    let (id, next) = match change {
+        QueryChange::Create(query) => ("", Some(query)),
+        QueryChange::Update(query) => (query.id.as_str(), Some(query)),
+        QueryChange::Delete { id } => (id.as_str(), None),
+    };
+    let known = view.prepared_query(id).map(AsRef::as_ref);
+    let named = known.into_iter().chain(next).filter(|query| !query.name.is_empty() || query.is_template());
+    named.into_iter().try_for_each(|query| caller.require(acl::Resource::Query, &*query.name, acl::Level::Write))
 }

@@ -49,8 +49,12 @@ pub fn keep_visible(caller: &Caller, answer: &mut Answer) {
         }
         Answer::Sessions(rows) => rows.retain(|session| caller.allows(Session, &*session.node, Read)),
         Answer::Txn(answer) => keep_visible_results(caller, answer),
+        Answer::Coordinates(rows) => rows.retain(|row| caller.allows(Node, &*row.node, Read)),
+        Answer::Execution(found) => {
+            found.nodes.retain(|row| sees(caller, &row.node.node, &row.service.service));
+        }
         // Made for the caller.
-        Answer::Acl(_) | Answer::Document(_) => {}
+        Answer::Acl(_) | Answer::Document(_) | Answer::PreparedQueries(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 //! Questions about many things need nothing and are answered with the rows that the caller may see (`rows`).
 
 use acl::Level::{List, Read, Write as Change};
-use acl::Resource::{Acl, Key, Operator, Session};
+use acl::Resource::{Acl, Key, Node, Operator, Session};
 
 use super::guard::Caller;
 use super::query::AclQuery;
@@ -47,6 +47,12 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         | Query::AllHealth { .. }
         | Query::Txn { .. }
         | Query::NodeSessions { .. }
+        | Query::Coordinates { .. }
+        | Query::NodeCoordinates { .. }
+        | Query::PreparedQueries
+        | Query::PreparedQuery { .. }
+        | Query::ExplainQuery { .. }
+        | Query::ExecuteQuery(_)
         | Query::NodesByAddress { .. }
         | Query::ServicesByAddress { .. } => Ok(()),
     }
@@ -90,6 +96,8 @@ pub fn check_write(view: &View, caller: &Caller, write: &Write) -> Result<(), Re
         Write::SessionDestroy(id) => check::session(view, caller, id),
         // Refused operation by operation, in the answer: see `check::txn`.
         Write::Txn(_) => Ok(()),
+        Write::Coordinate(coordinate) => caller.require(Node, &*coordinate.node, Change),
+        Write::PreparedQuery(change) => check::prepared_query(view, caller, change),
         Write::Acl(write) => check_acl_write(caller, write),
         Write::Autopilot(_) if caller.allows(Operator, "", Change) => Ok(()),
         Write::Autopilot(_) => Err(denied()),
@@ -129,7 +137,7 @@ pub fn check_acl_write(caller: &Caller, write: &AclWrite) -> Result<(), RequestE
 /// `Permission denied`.
 pub fn check_cluster(view: &View, caller: &Caller, request: &Cluster) -> Result<(), RequestError> {
     let level = match request {
-        Cluster::Leader | Cluster::Peers | Cluster::Datacenters => return Ok(()),
+        Cluster::Leader | Cluster::Peers | Cluster::Datacenters | Cluster::DatacenterCoordinates => return Ok(()),
         Cluster::RenewSession { id } => return check::session(view, caller, id),
         // A snapshot holds every secret.
         Cluster::SaveSnapshot { .. } | Cluster::RestoreSnapshot => return caller.require(Acl, "", Change),

@@ -12,12 +12,14 @@ use state::{Instance, View};
 
 use super::{failed, has_meta, has_tags};
 use crate::filter_rows::{NodeRow, NodeServiceRow, ServiceInstanceRow};
+use crate::near::Near;
 use crate::request::{Answer, RequestError};
 
-pub(super) fn nodes(view: &View, meta: &TextMap, filter: Option<&Filter>) -> Answer {
+pub(super) fn nodes(view: &View, meta: &TextMap, near: &NodeName, filter: Option<&Filter>) -> Answer {
     let with_meta = view.nodes().filter(|node| has_meta(node.meta.as_ref(), meta));
     let wanted = with_meta.filter(|node| filter.is_none_or(|filter| filter.matches(&NodeRow(node))));
-    Answer::Nodes(wanted.map(Arc::clone).collect())
+    let rows = wanted.map(Arc::clone).collect();
+    Answer::Nodes(Near::new(view, near).sort(rows, |node| &node.node))
 }
 
 pub(super) fn services(view: &View, meta: &TextMap) -> Answer {

@@ -11,6 +11,7 @@ use super::{has_meta, has_tags, join_json};
 use crate::acl::Caller;
 use crate::acl::rows::sees;
 use crate::filter_rows::{CheckRow, HealthRow};
+use crate::near::Near;
 use crate::request::Answer;
 
 /// Which instances of a service are asked for.
@@ -43,9 +44,21 @@ pub(super) fn render<'a>(instances: impl Iterator<Item = &'a Arc<Instance>>, wan
     join_json(instances.filter(|instance| wanted.wants(instance)).map(|instance| instance.json()))
 }
 
-fn collect<'a>(checks: impl Iterator<Item = &'a Arc<HealthCheck>>, filter: Option<&Filter>) -> Answer {
-    let wanted = |check: &&Arc<HealthCheck>| filter.is_none_or(|filter| filter.matches(&CheckRow(check)));
-    Answer::Checks(checks.filter(wanted).map(Arc::clone).collect())
+/// Which of the checks, and in what order.
+pub(super) struct Rows<'a> {
+    pub(super) meta: &'a TextMap,
+    pub(super) near: &'a NodeName,
+    pub(super) filter: Option<&'a Filter>,
+}
+
+impl Rows<'_> {
+    fn collect<'a>(&self, view: &View, checks: impl Iterator<Item = &'a Arc<HealthCheck>>) -> Answer {
+        let wanted = |check: &&Arc<HealthCheck>| {
+            on_node_with(view, self.meta, check) && self.filter.is_none_or(|filter| filter.matches(&CheckRow(check)))
+        };
+        let rows = checks.filter(wanted).map(Arc::clone).collect();
+        Answer::Checks(Near::new(view, self.near).sort(rows, |check| &check.node))
+    }
 }
 
 fn on_node_with(view: &View, meta: &TextMap, check: &HealthCheck) -> bool {
@@ -53,17 +66,17 @@ fn on_node_with(view: &View, meta: &TextMap, check: &HealthCheck) -> bool {
 }
 
 pub(super) fn node_checks(view: &View, node: &NodeName, filter: Option<&Filter>) -> Answer {
-    collect(view.checks_on(node), filter)
+    let rows = Rows { meta: &TextMap::new(), near: &NodeName::default(), filter };
+    rows.collect(view, view.checks_on(node))
 }
 
-pub(super) fn service_checks(view: &View, service: &ServiceName, meta: &TextMap, filter: Option<&Filter>) -> Answer {
-    collect(view.checks_of(service).filter(|check| on_node_with(view, meta, check)), filter)
+pub(super) fn service_checks(view: &View, service: &ServiceName, rows: &Rows<'_>) -> Answer {
+    rows.collect(view, view.checks_of(service))
 }
 
-pub(super) fn checks_in_state(view: &View, state: &str, meta: &TextMap, filter: Option<&Filter>) -> Answer {
+pub(super) fn checks_in_state(view: &View, state: &str, rows: &Rows<'_>) -> Answer {
     if state == "any" {
-        return collect(view.checks().filter(|check| on_node_with(view, meta, check)), filter);
+        return rows.collect(view, view.checks());
     }
-    let exact = view.checks_in(state).filter(|check| check.status == state);
-    collect(exact.filter(|check| on_node_with(view, meta, check)), filter)
+    rows.collect(view, view.checks_in(state).filter(|check| check.status == state))
 }

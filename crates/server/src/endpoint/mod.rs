@@ -2,9 +2,11 @@
 
 pub mod autopilot;
 mod catalog;
+mod coordinate;
 mod health;
 mod kv;
 mod page;
+mod prepared_query;
 mod session;
 mod txn;
 
@@ -20,8 +22,11 @@ pub use session::check_id as check_session_id;
 use crate::acl::{self, Caller};
 use crate::leader::lock_delays::LockClock;
 use crate::mesh;
+use crate::near::sorted;
 use crate::request::{Answer, ErrorKind, MeshQuery, Page, Query, RequestError, Response, Write};
 use crate::shared::Rendered;
+
+pub use coordinate::{check_coordinate, datacenters as datacenter_coordinates};
 
 /// What a query depends on.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +43,7 @@ impl<'a> Dependency<'a> {
 /// What the answer of a query depends on: its index and its watches come from there.
 #[must_use]
 pub fn source(query: &Query) -> Dependency<'_> {
-    use Table::{Checks, Nodes, Services};
+    use Table::{Checks, Coordinates, Nodes, PreparedQueries, Services};
     Dependency(match query {
         Query::KvGet { key, .. } => Source::Key(key),
         Query::KvList { prefix, .. } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. } => {
@@ -65,6 +70,10 @@ pub fn source(query: &Query) -> Dependency<'_> {
         // Its answer has no index and nothing waits for it.
         Query::Txn { .. } => Source::Tables(&[]),
         Query::Acl(query) => acl::query::source(query),
+        Query::Coordinates { .. } | Query::NodeCoordinates { .. } => Source::Tables(&[Coordinates]),
+        Query::PreparedQueries | Query::PreparedQuery { .. } => Source::Tables(&[PreparedQueries]),
+        // These do not block, and their index says nothing.
+        Query::ExplainQuery { .. } | Query::ExecuteQuery(_) => Source::Tables(&[]),
     })
 }
 
@@ -73,8 +82,28 @@ pub fn source(query: &Query) -> Dependency<'_> {
 pub fn never_blocks(query: &Query) -> bool {
     matches!(
         query,
-        Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } | Query::Txn { .. }
+        Query::NodeDump { .. }
+            | Query::NodesByAddress { .. }
+            | Query::ServicesByAddress { .. }
+            | Query::Txn { .. }
+            | Query::ExplainQuery { .. }
+            | Query::ExecuteQuery(_)
     )
+}
+
+/// Whether the rows are sorted by distance: then the answer changes with coordinates too, which nobody waits for.
+pub(crate) fn is_sorted_by_distance(query: &Query) -> bool {
+    match query {
+        Query::Nodes { near, .. }
+        | Query::ServiceNodes { near, .. }
+        | Query::ServiceHealth { near, .. }
+        | Query::MeshNodes { near, .. }
+        | Query::MeshHealth { near, .. }
+        | Query::IngressHealth { near, .. }
+        | Query::ServiceChecks { near, .. }
+        | Query::ChecksInState { near, .. } => !near.is_empty(),
+        _ => false,
+    }
 }
 
 /// Refuses queries that cannot be answered.
@@ -107,53 +136,75 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
         Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
         Query::Txn { .. } | Query::KvSince { .. } | Query::Acl(_) => return Ok(None),
+        Query::Coordinates { .. } | Query::NodeCoordinates { .. } | Query::PreparedQueries => return Ok(None),
+        Query::PreparedQuery { .. } | Query::ExplainQuery { .. } | Query::ExecuteQuery(_) => return Ok(None),
     };
     let wrong = |error| failed(format!("Failed to create boolean expression evaluator: {error}"));
     Filter::parse(text, schema).map(Some).map_err(wrong)
 }
 
-/// The rows that answer a query, without those that the caller may not see.
+/// The rows that answer a query, without those that the caller may not see. `datacenter` is the server's own.
 ///
 /// # Errors
-/// When the caller may not ask it at all.
-pub fn evaluate(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) -> Result<Answer, RequestError> {
+/// When the caller may not ask it at all, or the text of why there is no answer.
+pub fn evaluate(
+    view: &View,
+    caller: &Caller,
+    query: &Query,
+    filter: Option<&Filter>,
+    datacenter: &str,
+) -> Result<Answer, RequestError> {
     acl::table::check_query(caller, query)?;
-    let mut answer = rows(view, caller, query, filter)?;
+    let mut answer = rows(view, caller, query, filter, datacenter)?;
     if caller.scope() != 0 {
         acl::rows::keep_visible(caller, &mut answer);
     }
     Ok(answer)
 }
 
-fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) -> Result<Answer, RequestError> {
+fn rows(
+    view: &View,
+    caller: &Caller,
+    query: &Query,
+    filter: Option<&Filter>,
+    datacenter: &str,
+) -> Result<Answer, RequestError> {
     Ok(match query {
         Query::KvGet { key, .. } => kv::get(view, key),
         Query::KvList { prefix, .. } => kv::list(view, prefix),
         Query::KvKeys { prefix, separator } => kv::keys(view, prefix, separator),
-        Query::Nodes { meta, near: _ } => catalog::nodes(view, meta, filter),
+        Query::Nodes { meta, near } => catalog::nodes(view, meta, near, filter),
         Query::Services { meta } => catalog::services(view, meta),
-        Query::ServiceNodes { service, tags, meta, near: _ } => {
-            catalog::service_nodes(view.instances_of(service), tags, meta, filter)
+        Query::ServiceNodes { service, tags, meta, near } => {
+            let instances = sorted(view, near, view.instances_of(service));
+            catalog::service_nodes(instances, tags, meta, filter)
         }
-        Query::MeshNodes { service, meta, near: _ } => {
+        Query::MeshNodes { service, meta, near } => {
             let gateways = view.gateway_instances(EntryKind::TerminatingGateway, service);
-            catalog::service_nodes(view.mesh_instances_of(service).chain(gateways), &[], meta, filter)
+            let instances = sorted(view, near, view.mesh_instances_of(service).chain(gateways));
+            catalog::service_nodes(instances, &[], meta, filter)
         }
         Query::NodeServices { node } => catalog::node_services(view, node, filter),
-        Query::ServiceHealth { service, tags, passing, meta, near: _ } => {
-            health::rows(view.instances_of(service), &health::Wanted { tags, passing: *passing, meta, filter, caller })
+        Query::ServiceHealth { service, tags, passing, meta, near } => {
+            let instances = sorted(view, near, view.instances_of(service));
+            health::rows(instances, &health::Wanted { tags, passing: *passing, meta, filter, caller })
         }
-        Query::MeshHealth { service, passing, meta, near: _ } => health::rows(
-            view.mesh_instances_of(service).chain(view.gateway_instances(EntryKind::TerminatingGateway, service)),
-            &health::Wanted { tags: &[], passing: *passing, meta, filter, caller },
-        ),
-        Query::IngressHealth { service, passing, meta, near: _ } => health::rows(
-            view.gateway_instances(EntryKind::IngressGateway, service),
-            &health::Wanted { tags: &[], passing: *passing, meta, filter, caller },
-        ),
+        Query::MeshHealth { service, passing, meta, near } => {
+            let gateways = view.gateway_instances(EntryKind::TerminatingGateway, service);
+            let instances = sorted(view, near, view.mesh_instances_of(service).chain(gateways));
+            health::rows(instances, &health::Wanted { tags: &[], passing: *passing, meta, filter, caller })
+        }
+        Query::IngressHealth { service, passing, meta, near } => {
+            let instances = sorted(view, near, view.gateway_instances(EntryKind::IngressGateway, service));
+            health::rows(instances, &health::Wanted { tags: &[], passing: *passing, meta, filter, caller })
+        }
         Query::NodeChecks { node } => health::node_checks(view, node, filter),
-        Query::ServiceChecks { service, meta, near: _ } => health::service_checks(view, service, meta, filter),
-        Query::ChecksInState { state, meta, near: _ } => health::checks_in_state(view, state, meta, filter),
+        Query::ServiceChecks { service, meta, near } => {
+            health::service_checks(view, service, &health::Rows { meta, near, filter })
+        }
+        Query::ChecksInState { state, meta, near } => {
+            health::checks_in_state(view, state, &health::Rows { meta, near, filter })
+        }
         Query::NodeDump { node } => catalog::node_dump(view, node),
         Query::NodesByAddress { address } => catalog::nodes_by_address(view, address),
         Query::ServicesByAddress { address } => catalog::services_by_address(view, address),
@@ -170,6 +221,12 @@ fn rows(view: &View, caller: &Caller, query: &Query, filter: Option<&Filter>) ->
         },
         Query::Mesh(query) => Answer::Document(mesh::evaluate(view, caller, query, filter)?),
         Query::Acl(query) => Answer::Acl(acl::query::evaluate(view, caller, query)?),
+        Query::Coordinates { segment } => coordinate::all(view, segment.as_deref()),
+        Query::NodeCoordinates { node, segment } => coordinate::of_node(view, node, segment.as_deref()),
+        Query::PreparedQueries => prepared_query::list(view, caller),
+        Query::PreparedQuery { id } => prepared_query::get(view, caller, id)?,
+        Query::ExplainQuery { id_or_name } => prepared_query::explain(view, caller, id_or_name)?,
+        Query::ExecuteQuery(wanted) => prepared_query::execute(view, wanted, datacenter)?,
     })
 }
 
@@ -183,8 +240,9 @@ pub fn evaluate_page(
     query: &Query,
     filter: Option<&Filter>,
     page: &Page,
+    datacenter: &str,
 ) -> Result<Answer, RequestError> {
-    let answer = evaluate(view, caller, query, filter)?;
+    let answer = evaluate(view, caller, query, filter, datacenter)?;
     Ok(if *page == Page::default() { answer } else { page::cut(answer, query, page) })
 }
 
@@ -195,16 +253,17 @@ pub(crate) fn render(
     query: &Query,
     filter: Option<&Filter>,
     page: &Page,
+    datacenter: &str,
 ) -> Result<Rendered, RequestError> {
-    if let Query::ServiceHealth { service, tags, passing, meta, near: _ } = query
+    if let Query::ServiceHealth { service, tags, passing, meta, near } = query
         && *page == Page::default()
     {
         acl::table::check_query(caller, query)?;
         let wanted = health::Wanted { tags, passing: *passing, meta, filter, caller };
-        let json = health::render(view.instances_of(service), &wanted);
+        let json = health::render(sorted(view, near, view.instances_of(service)), &wanted);
         return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
-    let answer = evaluate_page(view, caller, query, filter, page)?;
+    let answer = evaluate_page(view, caller, query, filter, page, datacenter)?;
     Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer, query)? })
 }
 
@@ -233,6 +292,9 @@ fn encode(answer: &Answer, query: &Query) -> Result<Rendered, RequestError> {
         Answer::Txn(answer) => (true, to_json(answer)),
         Answer::Acl(answer) => answer.encode(),
         Answer::Document(document) => (document.is_some(), to_json(document)),
+        Answer::Coordinates(rows) => (!rows.is_empty(), to_json(rows)),
+        Answer::PreparedQueries(queries) => (true, to_json(queries)),
+        Answer::Execution(execution) => (true, to_json(execution)),
     };
     let json = json.map_err(|error| failed(format!("the answer cannot be encoded: {error}")))?;
     Ok(Rendered { found, json: json.into(), fencing_token: 0 })
@@ -309,6 +371,11 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
         },
         // Needs more than this: its caller, the time and random ids.
         Write::Acl(_) => return Err(failed("a change of the ACL system is prepared by acl::write")),
+        Write::Coordinate(given) => {
+            check_coordinate(given)?;
+            Command::Coordinates(vec![given.clone()])
+        }
+        Write::PreparedQuery(change) => prepared_query::prepare(view, change)?,
     };
     Ok(Prepared::Propose(command.encode()))
 }

@@ -72,7 +72,7 @@ impl Fixture {
         Self {
             store,
             reader,
-            shared: Arc::new(Shared::new()),
+            shared: Arc::new(Shared::new("dc1")),
             index: 0,
             locks: LockClock::new(),
             now: Duration::ZERO,
@@ -134,7 +134,8 @@ impl Fixture {
     }
 
     pub fn rows(&self, query: &Query) -> Answer {
-        endpoint::evaluate(&self.reader.load(), &Caller::everything(), query, None).expect("everything is allowed")
+        let view = self.reader.load();
+        endpoint::evaluate(&view, &Caller::everything(), query, None, "dc1").expect("everything is allowed")
     }
 
     pub fn index_of(&self, query: Query) -> u64 {

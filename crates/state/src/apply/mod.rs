@@ -2,7 +2,9 @@
 
 mod acl;
 mod catalog;
+mod coordinate;
 mod kv;
+mod prepared_query;
 mod restore;
 mod session;
 mod txn;
@@ -70,5 +72,14 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
         Command::PutIntention(intention) => Outcome::from_result(draft.put_intention(index, intention)),
         Command::DeleteIntention(body) => Outcome::from_result(draft.delete_intention(index, &body.id)),
         Command::PutMeshCa(body) => Outcome::Bool(draft.put_mesh_ca(index, body.ca, body.expected_index)),
+        Command::Coordinates(coordinates) => {
+            coordinate::apply_coordinates(draft, index, coordinates);
+            Outcome::Bool(true)
+        }
+        Command::PreparedQuery(query) => Outcome::from_result(prepared_query::apply_query(draft, index, query)),
+        Command::PreparedQueryDeletion { id } => {
+            draft.delete_prepared_query(index, &id);
+            Outcome::Bool(true)
+        }
     }
 }

@@ -7,11 +7,13 @@ mod acl;
 mod autopilot;
 mod checks;
 mod config_entries;
+mod coordinates;
 mod indexes;
 mod intentions;
 mod kv;
 mod mesh_ca;
 mod nodes;
+mod prepared_queries;
 mod services;
 mod sessions;
 
@@ -19,7 +21,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use model::{
-    AutopilotConfig, ConfigEntry, HealthCheck, HeldLock, Intention, Key, KvEntry, LockDelay, MeshCa, Node, Session,
+    AutopilotConfig, ConfigEntry, HealthCheck, HeldLock, Intention, Key, KvEntry, LockDelay, MeshCa, Node,
+    NodeCoordinate, PreparedQuery, Session,
 };
 
 use crate::instance::Instance;
@@ -84,6 +87,16 @@ pub(crate) struct Tables {
     pub(crate) intentions: Tree<Arc<Intention>>,
     /// The one certificate authority, under the empty key.
     pub(crate) mesh_ca: Tree<Arc<MeshCa>>,
+    /// By node and segment.
+    pub(crate) coordinates: Tree<Arc<NodeCoordinate>>,
+    /// By id.
+    pub(crate) prepared_queries: Tree<Arc<PreparedQuery>>,
+    /// By name; only those that have one.
+    pub(crate) prepared_query_names: Tree<Arc<PreparedQuery>>,
+    /// By session and id; only those that end with a session.
+    pub(crate) session_queries: Tree<Arc<PreparedQuery>>,
+    /// Templates by name in small letters, without an end mark; one may be empty.
+    pub(crate) query_templates: Tree<Arc<PreparedQuery>>,
     /// Indexes by name of table or service.
     pub(crate) indexes: Tree<u64>,
 }
@@ -146,6 +159,19 @@ impl Stamp for Arc<Session> {
     }
 }
 
+impl Stamp for Arc<NodeCoordinate> {
+    /// Coordinates have no index of their own.
+    fn stamp(&self) -> u64 {
+        0
+    }
+}
+
+impl Stamp for Arc<PreparedQuery> {
+    fn stamp(&self) -> u64 {
+        self.modify_index
+    }
+}
+
 impl Stamp for Arc<HeldLock> {
     fn stamp(&self) -> u64 {
         self.token
@@ -170,7 +196,7 @@ impl Draft {
 impl Tables {
     /// Number of values in all trees that hold data.
     pub(crate) fn len(&self) -> usize {
-        let catalog = self.nodes.len() + self.services.len() + self.checks.len();
+        let catalog = self.nodes.len() + self.services.len() + self.checks.len() + self.coordinates.len();
         catalog + self.kv.len() + self.tombstones.len() + self.sessions.len() + self.held_locks.len()
     }
 
@@ -197,6 +223,11 @@ impl Tables {
         self.config_entries.touch_all(changes);
         self.intentions.touch_all(changes);
         self.mesh_ca.touch_all(changes);
+        self.coordinates.touch_all(changes);
+        self.prepared_queries.touch_all(changes);
+        self.prepared_query_names.touch_all(changes);
+        self.session_queries.touch_all(changes);
+        self.query_templates.touch_all(changes);
         self.indexes.touch_all(changes);
     }
 }

@@ -125,6 +125,7 @@ impl Draft {
         for check in checks {
             self.delete_check(index, name, &check.check_id);
         }
+        self.delete_coordinates(index, name);
         self.tables.nodes.remove(&prefix, &mut self.changes);
         if !node.id.is_empty() {
             self.tables.node_ids.remove(&key([&node.id]), &mut self.changes);

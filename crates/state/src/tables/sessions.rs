@@ -87,6 +87,7 @@ impl Draft {
                 self.place_lock_delay(LockDelay { key: lock.key.clone(), index, nanos });
             }
         }
+        self.delete_prepared_queries_of(index, id);
         if nanos > 0 && !held.is_empty() {
             self.bump(Table::LockDelays, index);
         }
