@@ -18,6 +18,9 @@ impl LocalServer {
         let new_id = || Uuid::new_v4().to_string();
         let context = acl::Context { now: now(), new_id: &new_id, reset_index: self.reset_index(write) };
         let prepare = |view: &View| {
+            // A token of before is of no matter to who begins.
+            let nobody = Token::default();
+            let token = if matches!(write, AclWrite::Bootstrap { .. }) { &nobody } else { token };
             let caller = self.guard.caller(view, token, context.now)?;
             table::check_acl_write(&caller, write)?;
             acl::write::prepare(view, &caller, write, &context)

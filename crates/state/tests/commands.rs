@@ -1,13 +1,13 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    AutopilotChange, AutopilotConfig, Blob, Coordinate, Deregistration, HealthCheck, Key, KvChange, KvCopy, KvVerb,
-    NodeCoordinate, NodeService, PreparedQuery, QueryDns, Registration, ServiceCheck, ServiceQuery, Session,
-    SessionBehavior, Timestamp,
+    AclLink, AclToken, AutopilotChange, AutopilotConfig, Blob, Coordinate, Deregistration, HealthCheck, Key, KvChange,
+    KvCopy, KvVerb, NodeCoordinate, NodeIdentity, NodeService, PreparedQuery, QueryDns, Registration, ServiceCheck,
+    ServiceQuery, Session, SessionBehavior, Timestamp, Token,
 };
 use proptest::prelude::*;
 use serde::Serialize;
-use state::{Command, Outcome, RestoreChange, RestoreStep, Store};
+use state::{AclCommand, Command, Outcome, RestoreChange, RestoreStep, Store};
 
 const GOLDEN: &str = "tests/golden/commands.txt";
 
@@ -79,6 +79,19 @@ fn query() -> PreparedQuery {
     }
 }
 
+fn acl_token() -> AclToken {
+    AclToken {
+        accessor_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+        secret_id: Token::new("11111111-2222-3333-4444-666666666666"),
+        policies: vec![AclLink { id: "p".to_owned(), name: String::new() }],
+        node_identities: vec![NodeIdentity { node_name: "n1".to_owned(), datacenter: "dc1".to_owned() }],
+        expiration_time: Some(Timestamp(1_800_000_000_000_000_000)),
+        local: true,
+        hash: Blob::new(&b"h"[..]),
+        ..AclToken::default()
+    }
+}
+
 fn samples() -> Vec<(&'static str, Command)> {
     let change = KvChange {
         verb: KvVerb::Cas,
@@ -99,6 +112,14 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("kv_change", Command::KvChange(change)),
         ("register_all", Command::RegisterAll(vec![Registration::default(), registration()])),
         ("reap_tombstones", Command::ReapTombstones { index: 1 << 40 }),
+        ("acl_put_token", Command::Acl(AclCommand::PutToken(Box::new(acl_token())))),
+        ("acl_delete_tokens", Command::Acl(AclCommand::DeleteTokens(vec!["a".to_owned(), "b".to_owned()]))),
+        ("acl_delete_policy", Command::Acl(AclCommand::DeletePolicy("p".to_owned()))),
+        ("acl_delete_role", Command::Acl(AclCommand::DeleteRole("r".to_owned()))),
+        ("acl_delete_binding_rule", Command::Acl(AclCommand::DeleteBindingRule("b".to_owned()))),
+        ("acl_delete_auth_method", Command::Acl(AclCommand::DeleteAuthMethod("m".to_owned()))),
+        ("acl_bootstrap", Command::Acl(AclCommand::Bootstrap { token: Box::new(acl_token()), reset_index: 7 })),
+        ("acl_server_secret", Command::Acl(AclCommand::ServerSecret(Token::new("s")))),
         ("session_create", Command::SessionCreate(session())),
         ("session_destroy", Command::SessionDestroy { id: SESSION.into() }),
         ("kv_lock", Command::KvChange(lock)),

@@ -160,7 +160,9 @@ pub(crate) fn evaluate(view: &View, caller: &Caller, query: &AclQuery) -> Result
         AclQuery::LegacyInfo { secret } => Some(Json::Array(
             view.acl_token_by_secret(&Token::new(secret)).map(|token| legacy(token)).into_iter().collect(),
         )),
-        AclQuery::LegacyList => Some(Json::Array(view.acl_tokens().map(|token| legacy(token)).collect())),
+        AclQuery::LegacyList => {
+            Some(Json::Array(view.acl_tokens().filter(|token| is_legacy(token)).map(|token| legacy(token)).collect()))
+        }
     };
     Ok(AclAnswer::Shown(shown))
 }
@@ -216,12 +218,20 @@ fn listed_method(method: &AclAuthMethod) -> Result<Json, RequestError> {
     Ok(shown)
 }
 
+fn is_management(token: &AclToken) -> bool {
+    token.policies.iter().any(|link| link.id == MANAGEMENT_POLICY_ID)
+}
+
+/// Whether the first ACL system can express it.
+fn is_legacy(token: &AclToken) -> bool {
+    is_management(token) || !token.rules.is_empty()
+}
+
 fn legacy(token: &AclToken) -> Json {
-    let is_management = token.policies.iter().any(|link| link.id == MANAGEMENT_POLICY_ID);
     json!({
         "ID": token.secret_id,
         "Name": token.description,
-        "Type": if is_management { "management" } else { "client" },
+        "Type": if is_management(token) { "management" } else { "client" },
         "Rules": token.rules,
         "CreateIndex": token.create_index,
         "ModifyIndex": token.modify_index,
