@@ -64,7 +64,7 @@ fn unit(log: &Log) -> Result<()> {
 }
 
 fn conformance(log: &Log) -> Result<()> {
-    process_tests(log, &["conformance", "dns_conformance", "gossip_interop", "cli"])
+    process_tests(log, &["conformance", "dns_conformance", "gossip_interop", "migration", "cli"])
 }
 
 fn cluster(log: &Log) -> Result<()> {

@@ -36,6 +36,8 @@ pub(crate) fn apply_restore(draft: &mut Draft, index: u64, change: RestoreChange
             tables.restored.index = next;
             tables.index = next;
             tables.staged = None;
+            // What servers show each other goes on, unless the snapshot brings it; that of a Consul server does not.
+            tables.acl.server_secret = tables.acl.server_secret.take().or(draft.tables.acl.server_secret.take());
             draft.replace(restored);
         }
         RestoreStep::Abort => *staged = None,
