@@ -68,7 +68,7 @@ fn conformance(log: &Log) -> Result<()> {
 }
 
 fn cluster(log: &Log) -> Result<()> {
-    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks"])
+    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks", "snapshot_agent"])
 }
 
 /// Runs test programs of the `tests` crate against the agent built here and against the real Consul.

@@ -72,6 +72,7 @@ static COMMANDS: &[Command] = &[
     services::deregister::COMMAND,
     services::register::COMMAND,
     snapshot::COMMAND,
+    snapshot::agent::COMMAND,
     snapshot::inspect::COMMAND,
     snapshot::restore::COMMAND,
     snapshot::save::COMMAND,

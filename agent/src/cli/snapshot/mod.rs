@@ -1,5 +1,6 @@
 //! `consul snapshot`.
 
+pub mod agent;
 pub mod inspect;
 mod progress;
 pub mod restore;
