@@ -58,8 +58,37 @@ const CATALOG: &[&str] = &[
     r#"{"Node":"b8","Address":"10.1.0.8","Service":{"ID":"m","Service":"many","Port":8}}"#,
 ];
 
+/// Prepared queries that are made before anything is asked.
+const QUERIES: &[&str] = &[
+    r#"{"Name":"q-web","Service":{"Service":"web","Tags":["!v9"]},"DNS":{"TTL":"7s"}}"#,
+    r#"{"Name":"q-plain.dotted","Service":{"Service":"web","OnlyPassing":true}}"#,
+    r#"{"Name":"q-none","Service":{"Service":"nothing"}}"#,
+    r#"{"Name":"q-crit","Service":{"Service":"crit"}}"#,
+    r#"{"Name":"q-hosts","Service":{"Service":"hosts"}}"#,
+    r#"{"Name":"of-","Template":{"Type":"name_prefix_match","Regexp":"^of-(.*)$"},"Service":{"Service":"${match(1)}"}}"#,
+];
+
 /// Questions on which both agree.
 const SAME: &[&str] = &[
+    "q-web.query.consul A",
+    "q-web.query.consul AAAA",
+    "q-web.query.consul SRV",
+    "q-web.query.consul SRV edns=1232",
+    "q-web.query.consul ANY",
+    "Q-Web.Query.DC1.Consul A",
+    "q-web.query.dc2.consul A",
+    "q-plain.dotted.query.consul A",
+    "q-none.query.consul A",
+    "q-none.query.consul SRV",
+    "q-crit.query.consul A",
+    "q-hosts.query.consul A",
+    "q-hosts.query.consul SRV",
+    "of-web.query.consul SRV",
+    "of-many.query.consul A count",
+    "of-many.query.consul A tcp",
+    "of-.query.consul A",
+    "unknown.query.consul A",
+    "query.consul A",
     "web.service.consul A",
     "web.service.consul AAAA",
     "web.service.consul SRV",
@@ -273,6 +302,10 @@ fn start(program: &Program, arguments: &[&str]) -> Agent {
     let agent = Agent::server(program, &[&["-node=n1"], arguments].concat());
     for registration in CATALOG {
         agent.put("/v1/catalog/register", registration);
+    }
+    for query in QUERIES {
+        let made = tests::http::request(agent.address().port(8500), "POST", "/v1/query", &[], query.as_bytes());
+        assert_eq!(made.map(|answer| answer.status).unwrap_or_default(), 200, "{query}");
     }
     // The server registers itself when it begins to lead.
     eventually("the servers in the catalog", Duration::from_secs(30), || {

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dns::{Context, Draft, Lookup, Plan, Question, RecordType, Rejected, Settings, Target, Transport, answer};
-use model::{CheckServiceNode, Node, NodeService};
-use server::request::{Action, Answer, Body, Consistency, Form, Query, ReadOptions, Request, RequestError, Response};
+use model::{CheckServiceNode, Node, NodeName, NodeService};
+use server::request::{
+    Action, Answer, Asker, Body, Consistency, ErrorKind, ExecuteQuery, Form, Query, ReadOptions, Request, RequestError,
+    Response,
+};
 use tracing::debug;
 
 use super::Recursors;
@@ -35,6 +38,8 @@ pub struct DnsServer {
     freshness: Freshness,
     pub(super) recursors: Recursors,
     tokens: Arc<Tokens>,
+    /// Node of this agent.
+    node: NodeName,
 }
 
 static DOMAIN: Timer = Timer::new("dns.domain_query");
@@ -42,7 +47,7 @@ static REVERSE: Timer = Timer::new("dns.ptr_query");
 
 /// Why a lookup brought no rows.
 enum Failure {
-    NoSuchDatacenter,
+    NoSuchName,
     Other,
 }
 
@@ -56,19 +61,30 @@ impl DnsServer {
         recursors: Recursors,
         tokens: Arc<Tokens>,
     ) -> Self {
-        Self { backend, settings, freshness, recursors, tokens }
+        Self { backend, settings, freshness, recursors, tokens, node: NodeName::default() }
     }
 
-    /// The answer to a packet; `None` where silence is the answer.
-    pub async fn handle(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    /// The same on a node with a name, which prepared queries may sort by distance from.
+    #[must_use]
+    pub fn on_node(self, node: NodeName) -> Self {
+        Self { node, ..self }
+    }
+
+    /// The answer to a packet of a client; `None` where silence is the answer.
+    pub async fn handle(&self, packet: &[u8], client: IpAddr, transport: Transport) -> Option<Vec<u8>> {
         let started = Instant::now();
         let question = match Question::read(packet) {
             Ok(question) => question,
             Err(Rejected::Silence) => return None,
             Err(Rejected::Reply(header)) => return Some(header.to_vec()),
         };
-        let context =
-            Context { question: &question, settings: &self.settings, transport, unix_seconds: unix_seconds() };
+        let context = Context {
+            question: &question,
+            settings: &self.settings,
+            client: Some(client),
+            transport,
+            unix_seconds: unix_seconds(),
+        };
         let draft = match dns::plan(context) {
             Plan::Reply(draft) => draft,
             Plan::Lookup(lookup) => match self.look_up(context, &lookup).await {
@@ -105,6 +121,7 @@ impl DnsServer {
                 let rows = self.health(datacenter, query).await;
                 rows.map(|rows| answer::service(context, datacenter, &rows, &mut rand::rng()))
             }
+            Target::Query { name } => self.execute(context, datacenter, name).await,
             Target::Servers => {
                 let rows = self.instances(datacenter, SERVERS, Vec::new()).await;
                 rows.map(|rows| answer::servers(context, &rows, &mut rand::rng()))
@@ -123,9 +140,26 @@ impl DnsServer {
             },
         };
         Some(draft.unwrap_or_else(|failure| match failure {
-            Failure::NoSuchDatacenter => Draft::no_such_name(context),
+            Failure::NoSuchName => Draft::no_such_name(context),
             Failure::Other => Draft::failed(context),
         }))
+    }
+
+    /// Executes a prepared query for the client, or for the network that a resolver asks for.
+    async fn execute(&self, context: Context<'_>, datacenter: &str, name: &str) -> Result<Draft, Failure> {
+        let subnet = context.question.edns.as_ref().and_then(|edns| edns.client_subnet.as_ref()?.network());
+        let ip = subnet.or(context.client).map(|ip| ip.to_canonical().to_string()).unwrap_or_default();
+        let asker = Asker { near: String::new(), agent: self.node.clone(), ip };
+        let seed = rand::random();
+        let wanted = ExecuteQuery { id_or_name: name.to_owned(), asker, seed, ..ExecuteQuery::default() };
+        match self.ask(datacenter, Query::ExecuteQuery(wanted)).await? {
+            Answer::Execution(found) => {
+                let ttl = model::parse_duration(&found.dns.ttl).ok();
+                let ttl = ttl.map(|ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX));
+                Ok(answer::query(context, datacenter, &found, ttl))
+            }
+            other => Err(unexpected(&other)),
+        }
     }
 
     async fn instances(
@@ -205,8 +239,8 @@ impl DnsServer {
 }
 
 fn failure(error: &RequestError) -> Failure {
-    if error.message.contains(NO_PATH) {
-        return Failure::NoSuchDatacenter;
+    if error.kind == ErrorKind::NotFound || error.message.contains(NO_PATH) {
+        return Failure::NoSuchName;
     }
     debug!("a DNS lookup failed: {error}");
     Failure::Other

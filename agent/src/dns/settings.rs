@@ -18,7 +18,7 @@ pub fn server_of(config: &Config, backend: Backend, tokens: Arc<Tokens>) -> DnsS
         stale_ms_max: u64::try_from(config.dns.max_stale.as_millis()).unwrap_or(u64::MAX),
     };
     let recursors = Recursors::new(config.recursors.clone(), config.dns.recursor_timeout);
-    DnsServer::new(backend, settings(config), freshness, recursors, tokens)
+    DnsServer::new(backend, settings(config), freshness, recursors, tokens).on_node((*config.node_name).into())
 }
 
 /// The settings of the answers.

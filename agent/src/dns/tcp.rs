@@ -1,6 +1,7 @@
 //! Streams: messages with their length in front, any number on one connection.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dns::Transport;
@@ -24,11 +25,11 @@ pub(super) async fn serve(server: Arc<DnsServer>, listener: TcpListener, stop: C
             () = stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, client)) => {
                 let (server, stop) = (Arc::clone(&server), stop.clone());
                 tokio::spawn(async move {
                     let _place = place;
-                    stop.run_until_cancelled(Box::pin(converse(&server, stream))).await;
+                    stop.run_until_cancelled(Box::pin(converse(&server, stream, client.ip()))).await;
                 });
             }
             Err(error) => {
@@ -41,13 +42,13 @@ pub(super) async fn serve(server: Arc<DnsServer>, listener: TcpListener, stop: C
 
 /// Answers the requests of one connection in their order, until the client closes it, sends something that is no
 /// request, or takes too long.
-async fn converse(server: &DnsServer, stream: TcpStream) {
+async fn converse(server: &DnsServer, stream: TcpStream, client: IpAddr) {
     // Answers are written whole, so that nothing is gained by holding them back.
     let _ = stream.set_nodelay(true);
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     while let Ok(Ok(Some(packet))) = timeout(TCP_IDLE, read_message(&mut read)).await {
-        let Some(answer) = server.handle(&packet, Transport::Tcp).await else { return };
+        let Some(answer) = server.handle(&packet, client, Transport::Tcp).await else { return };
         let Ok(length) = u16::try_from(answer.len()) else { return };
         let mut framed = Vec::with_capacity(2 + answer.len());
         framed.extend_from_slice(&length.to_be_bytes());

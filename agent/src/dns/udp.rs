@@ -71,7 +71,7 @@ pub(super) async fn serve(server: Arc<DnsServer>, socket: Arc<Socket>, stop: Can
         let packet = buffer[..length].to_vec();
         let (server, task_socket) = (Arc::clone(&server), Arc::clone(&socket));
         let mut answering = Box::pin(async move {
-            if let Some(answer) = server.handle(&packet, Transport::Udp).await {
+            if let Some(answer) = server.handle(&packet, route.client.ip(), Transport::Udp).await {
                 task_socket.send(&answer, route).await;
             }
         });

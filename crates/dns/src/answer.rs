@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use model::{CheckServiceNode, Node, NodeService};
+use model::{CheckServiceNode, Node, NodeService, QueryExecution};
 use rand::Rng;
 
 use crate::address::{Address, Preference};
@@ -21,6 +21,26 @@ pub fn service(context: Context<'_>, datacenter: &str, rows: &[CheckServiceNode]
     let mut rows = shuffled(rows, rng).filter(|row| is_usable(row, settings.only_passing)).peekable();
     let Some(first) = rows.peek() else { return Draft::no_such_name(context) };
     let ttl = settings.service_ttls.get(&first.service.service);
+    instances(context, datacenter, rows, ttl)
+}
+
+/// The answer about a prepared query, from what it found, in that order. `ttl` in seconds is that of the query; `None`
+/// for the one of the service.
+#[must_use]
+pub fn query(context: Context<'_>, datacenter: &str, found: &QueryExecution, ttl: Option<u32>) -> Draft {
+    if found.nodes.is_empty() {
+        return Draft::no_such_name(context);
+    }
+    let ttl = ttl.unwrap_or_else(|| context.settings.service_ttls.get(&found.service));
+    instances(context, datacenter, found.nodes.iter(), ttl)
+}
+
+fn instances<'r>(
+    context: Context<'_>,
+    datacenter: &str,
+    rows: impl Iterator<Item = &'r CheckServiceNode>,
+    ttl: u32,
+) -> Draft {
     let zone = Zone::new(context, datacenter);
     let mut draft = Draft::empty(context, Rcode::NoError);
     draft.is_limited = true;

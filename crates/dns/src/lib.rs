@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub question: &'a Question,
     /// The settings of the agent.
     pub settings: &'a Settings,
+    /// Address of the client, where it is known.
+    pub client: Option<std::net::IpAddr>,
     /// How the answer travels.
     pub transport: Transport,
     /// Seconds since 1970, the serial number of the zone.

@@ -46,6 +46,11 @@ pub enum Target {
         /// Name of the service.
         service: String,
     },
+    /// What a prepared query finds.
+    Query {
+        /// Name or id of the query.
+        name: String,
+    },
     /// A node.
     Node {
         /// Name of the node.
@@ -116,6 +121,7 @@ fn plan_labels(context: Context<'_>, labels: &[String]) -> Option<Plan> {
         "service" => service_target(parts)?,
         "ingress" => Target::Ingress { service: mesh_service(parts)? },
         "connect" => Target::Mesh { service: mesh_service(parts)? },
+        "query" if !parts.is_empty() => Target::Query { name: parts.join(".") },
         "node" if !parts.is_empty() => Target::Node { node: parts.join(".") },
         "addr" => match parts {
             [hex] => return Some(Plan::Reply(address_reply(context, hex))),

@@ -40,6 +40,20 @@ pub struct ClientSubnet {
     pub address: Vec<u8>,
 }
 
+impl ClientSubnet {
+    /// The network's address, the bits behind its prefix 0; `None` for families that are none of ours.
+    #[must_use]
+    pub fn network(&self) -> Option<std::net::IpAddr> {
+        let mut bytes = [0; 16];
+        bytes.get_mut(..self.address.len())?.copy_from_slice(&self.address);
+        match self.family {
+            1 => <[u8; 4]>::try_from(&bytes[..4]).ok().map(Into::into),
+            2 => Some(bytes.into()),
+            _ => None,
+        }
+    }
+}
+
 /// Types of record that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]

@@ -14,7 +14,7 @@ fn respond(catalog: &Catalog, packet: &[u8], transport: Transport) -> Option<Vec
         Err(Rejected::Silence) => return None,
         Err(Rejected::Reply(header)) => return Some(header.to_vec()),
     };
-    let context = Context { question: &question, settings: &settings, transport, unix_seconds: 1 };
+    let context = Context { question: &question, settings: &settings, client: None, transport, unix_seconds: 1 };
     Some(pack(context, &catalog.draft(context, 1)))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dns::{Context, Draft, Plan, Question, Settings, Target, Transport, answer, pack, plan};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use model::{CheckServiceNode, HealthCheck, Node, NodeService};
+use model::{CheckServiceNode, HealthCheck, Node, NodeService, QueryExecution};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serde_json::{Value, json};
@@ -54,6 +54,14 @@ impl Catalog {
                 });
                 answer::service(context, "", &rows.cloned().collect::<Vec<_>>(), &mut rng)
             }
+            Target::Query { name } => {
+                let found = QueryExecution {
+                    service: name.clone(),
+                    nodes: self.instances(name, None),
+                    ..QueryExecution::default()
+                };
+                answer::query(context, "", &found, Some(7))
+            }
             Target::Ingress { .. } => answer::service(context, "", &[], &mut rng),
             Target::Servers => answer::servers(context, &self.instances("consul", None), &mut rng),
             Target::Node { node } => {
@@ -97,7 +105,7 @@ pub fn request(name: &str, record_type: RecordType, edns: Option<u16>) -> Vec<u8
 /// The bytes of the answer to a request.
 pub fn respond(catalog: &Catalog, settings: &Settings, packet: &[u8], transport: Transport, seed: u64) -> Vec<u8> {
     let question = Question::read(packet).expect("a question");
-    let context = Context { question: &question, settings, transport, unix_seconds: 1_700_000_000 };
+    let context = Context { question: &question, settings, client: None, transport, unix_seconds: 1_700_000_000 };
     pack(context, &catalog.draft(context, seed))
 }
 
