@@ -286,7 +286,6 @@ fn help_goes_to_the_standard_output_and_misuse_does_not() {
         ("kv get -recurs", "", "(did you mean -recurse?)", 1),
         ("join", "", "At least one address to join must be specified.\n\nUsage: consul join [options] address ...", 1),
         ("force-leave", "", "A single node name must be specified to force leave.\n\nUsage: ", 1),
-        ("members -ca-file=x", "", "-ca-file (CONSUL_CACERT) needs TLS, which is not available yet", 1),
         ("version", "Consul v1.8.7\n", "", 0),
         ("-v", "Consul v1.8.7\n", "", 0),
         ("version -format=json", "   \"Version\": \"1.8.7\"", "", 0),

@@ -64,11 +64,22 @@ fn unit(log: &Log) -> Result<()> {
 }
 
 fn conformance(log: &Log) -> Result<()> {
-    process_tests(log, &["conformance", "dns_conformance", "gossip_interop", "migration", "cli"])
+    const PROGRAMS: &[&str] = &[
+        "conformance",
+        "dns_conformance",
+        "gossip_interop",
+        "events_interop",
+        "encryption_interop",
+        "migration",
+        "watches",
+        "streams",
+        "cli",
+    ];
+    process_tests(log, PROGRAMS)
 }
 
 fn cluster(log: &Log) -> Result<()> {
-    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks", "snapshot_agent"])
+    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks", "expiry", "snapshot_agent"])
 }
 
 /// Runs test programs of the `tests` crate against the agent built here and against the real Consul.

@@ -121,11 +121,13 @@ fn run_file(program: &Program, file: &Path, update: bool) -> (usize, Vec<String>
     (count, failures)
 }
 
-/// An agent is registered in two steps; stories start after the second.
+/// An agent is registered by itself and by the leader, in either order; stories start after both.
 fn wait_until_registered(server: &Agent, name: &str) {
     eventually("the registration of the agent's own node", REGISTER_PATIENCE, || {
         let response = server.request("GET", &format!("/v1/catalog/node/{name}"), b"")?;
-        if response.json()["Node"]["Meta"].is_object() { Ok(()) } else { Err(response.text()) }
+        let checks = server.request("GET", &format!("/v1/health/node/{name}"), b"")?.text();
+        let is_whole = response.json()["Node"]["Meta"].is_object() && checks.contains("serfHealth");
+        if is_whole { Ok(()) } else { Err(response.text() + &checks) }
     });
 }
 
