@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{AgentMember, AutopilotChange, AutopilotConfig, NodeName, Token};
 use server::acl::{self, Context};
+use server::leader::brake::{Brake, Plan};
 use server::leader::expiry::{self, Step};
 use server::leader::reconcile::reconcile;
 use server::leader::tombstones::TombstoneReaper;
@@ -19,6 +20,7 @@ use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::raft::node::{NotDone, RaftNode};
 use crate::rpc::local::LocalServer;
+use crate::telemetry::Counter;
 use crate::tokens::now;
 use crate::{events, servers};
 
@@ -35,6 +37,9 @@ const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
 const ACL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often coordinates are written.
 const COORDINATE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Nodes that failed and were held back by the brake on mass failures.
+static HELD: Counter = Counter::new("leader.mass_failure_brake.held");
 
 /// Everything the duties need.
 pub struct Duties {
@@ -54,6 +59,8 @@ pub struct Duties {
     pub initial_management: Option<Token>,
     /// Settings of autopilot for a new cluster.
     pub autopilot: AutopilotConfig,
+    /// Setting of the brake on mass failures; 0 for none.
+    pub brake_percent: u8,
 }
 
 /// Works for ever: whenever this server leads, its duties are done until it does not.
@@ -92,11 +99,11 @@ async fn lead(duties: &Duties) {
     let mut reaper = TombstoneReaper::new();
     let began = Instant::now();
     let mut next_pass = began;
+    let mut members = Members { brake: Brake::new(duties.brake_percent), began, is_braking: false };
     loop {
         tokio::select! {
             () = tokio::time::sleep_until(next_pass) => {
-                let wait = if reconcile_members(duties).await { RECONCILE_INTERVAL } else { RETRY_INTERVAL };
-                next_pass = Instant::now() + wait;
+                next_pass = members.reconcile(duties).await;
             }
             event = events.recv() => match event {
                 // Whatever happened, or was missed: compare everything, which costs little and repairs all.
@@ -125,21 +132,74 @@ async fn write_autopilot(duties: &Duties) {
     }
 }
 
-/// One pass over all members; whether all of it was done.
-async fn reconcile_members(duties: &Duties) -> bool {
-    // The view must have everything that earlier leaders did, or their work would be done again.
-    if duties.raft.ready_to_read(Consistency::Consistent).await.is_err() {
-        return false;
-    }
-    let members: Vec<AgentMember> = duties.lan.members().iter().map(servers::agent_member).collect();
-    let writes = reconcile(&duties.raft.reader().view(), &members, &duties.node, &duties.datacenter);
-    for write in writes {
-        if let Err(error) = propose(duties, write).await {
-            tracing::warn!(target: "agent::leader", %error, "failed to reconcile a member, will retry");
-            return false;
+/// What one leadership remembers of the members.
+struct Members {
+    brake: Brake,
+    /// When the leadership began: where the clock of the brake stands at zero.
+    began: Instant,
+    /// Whether nodes are held back, so that it is told once.
+    is_braking: bool,
+}
+
+impl Members {
+    /// One pass over all members; when the next one is due.
+    async fn reconcile(&mut self, duties: &Duties) -> Instant {
+        match self.pass(duties).await {
+            Some(again_at) => {
+                let due = Instant::now() + RECONCILE_INTERVAL;
+                again_at.map_or(due, |again_at| again_at.min(due))
+            }
+            None => Instant::now() + RETRY_INTERVAL,
         }
     }
-    true
+
+    /// One pass; `None` if not all of it was done, else when the brake wants to be asked again.
+    async fn pass(&mut self, duties: &Duties) -> Option<Option<Instant>> {
+        // The view must have everything that earlier leaders did, or their work would be done again.
+        duties.raft.ready_to_read(Consistency::Consistent).await.ok()?;
+        let members: Vec<AgentMember> = duties.lan.members().iter().map(servers::agent_member).collect();
+        let view = duties.raft.reader().view();
+        let writes = reconcile(&view, &members, &duties.node, &duties.datacenter);
+        let plan = self.brake.plan(writes, &view, &members, &duties.datacenter, self.began.elapsed());
+        self.tell(&plan);
+        for write in plan.free {
+            written(duties, write).await?;
+        }
+        for write in plan.turns {
+            let done = written(duties, write).await;
+            self.brake.turned(self.began.elapsed());
+            done?;
+        }
+        Some(plan.again_at.map(|at| self.began + at))
+    }
+
+    /// Counts who is held back, and says when that begins and ends.
+    fn tell(&mut self, plan: &Plan) {
+        for _ in 0..plan.newly_waiting {
+            HELD.count();
+        }
+        match (self.is_braking, plan.waiting) {
+            (false, 1..) => tracing::warn!(
+                target: "agent::leader",
+                nodes = plan.waiting,
+                "many nodes failed at once: the brake on mass failures holds some back, they turn critical later"
+            ),
+            (true, 0) => {
+                tracing::info!(target: "agent::leader", "the brake on mass failures holds no node back any more");
+            }
+            _ => {}
+        }
+        self.is_braking = plan.waiting > 0;
+    }
+}
+
+/// Proposes a write of a pass; `None` if that failed.
+async fn written(duties: &Duties, write: Write) -> Option<()> {
+    let done = propose(duties, write).await;
+    if let Err(error) = &done {
+        tracing::warn!(target: "agent::leader", %error, "failed to reconcile a member, will retry");
+    }
+    done.ok()
 }
 
 /// Makes what the ACL system stands on, and deletes tokens that have expired.

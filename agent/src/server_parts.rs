@@ -91,6 +91,7 @@ impl ServerParts {
             datacenter: config.datacenter.clone(),
             initial_management: config.acl.enabled.then(|| config.acl.tokens.initial_management.clone()),
             autopilot: config.autopilot.clone(),
+            brake_percent: config.mass_failure_brake_percent,
         };
         tasks.spawn(leader::run(Arc::new(duties)));
         let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };

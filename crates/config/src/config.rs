@@ -109,6 +109,8 @@ pub struct Config {
     pub check_output_max_size: usize,
     /// Time in which half of a check's flapping is forgotten; zero for no damping.
     pub check_flap_half_life: Duration,
+    /// Most nodes that gossip may turn critical within a minute, percent of those alive, at most 100; 0 for no limit.
+    pub mass_failure_brake_percent: u8,
     /// Keep no output of checks at all.
     pub discard_check_output: bool,
     /// Service definitions from files, in the shape of `PUT /v1/agent/service/register`.

@@ -81,6 +81,19 @@ impl<'a> Reader<'a> {
         u64::try_from(number).unwrap_or(u64::from(least))
     }
 
+    /// A whole number of 0 to 100.
+    pub(crate) fn percent(&mut self, key: &'static str) -> u8 {
+        let number = self.int(key);
+        let percent = u8::try_from(number).ok().filter(|percent| *percent <= 100);
+        percent.unwrap_or_else(|| {
+            self.refuse(
+                key,
+                &format!("{key} cannot be {number}. Must be between 1 and 100 percent, or 0 to turn it off"),
+            );
+            0
+        })
+    }
+
     pub(crate) fn at_least_zero(&mut self, key: &'static str) -> u32 {
         u32::try_from(self.count(key, 0)).unwrap_or_default()
     }

@@ -108,6 +108,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         check_update_interval: reader.duration("check_update_interval"),
         check_output_max_size: reader.size("check_output_max_size", 1),
         check_flap_half_life: reader.duration("check_flap_half_life"),
+        mass_failure_brake_percent: reader.percent("mass_failure_brake_percent"),
         discard_check_output: reader.flag("discard_check_output"),
         services: reader.list("services"),
         checks: reader.list("checks"),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The time in which the brake on mass failures counts.
+pub const BRAKE_WINDOW: Duration = Duration::from_secs(60);
+
 /// How long a blocking query waits when it does not say.
 pub const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 

@@ -179,6 +179,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "\"0s\"",
         "Time in which half of a check's flapping is forgotten; 0s for no damping.",
     ),
+    row(
+        "mass_failure_brake_percent",
+        Int,
+        "0",
+        "Most nodes that gossip may turn critical within a minute, percent of those alive; 0 for no limit.",
+    ),
     row("discard_check_output", Bool, "false", "Keep no output of checks.").reloadable(),
     // Servers.
     row("performance.raft_multiplier", Int, "1", "Factor on all Raft timings, 1 to 10. Consul's default is 5."),

@@ -17,6 +17,7 @@ recursors = ["8.8.8.8", "[2001:db8::1]:5353"]
 acl { enabled = false default_policy = "allow" tokens { default = "x" } }
 telemetry { statsd_address = "127.0.0.1:8125" }
 ui = true
+mass_failure_brake_percent = 20
 service {
   name = "web"
   port = 80

@@ -13,4 +13,5 @@ recursors = ["foo"]
 log_level = "loud"
 reconnect_timeout = "1h"
 gossip_lan { probe_interval = "0s" }
+mass_failure_brake_percent = 101
 allow = 1

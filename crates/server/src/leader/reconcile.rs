@@ -51,7 +51,8 @@ pub fn reconcile_member(view: &View, member: &AgentMember, own: &NodeName, datac
     }
 }
 
-fn is_ours(member: &AgentMember, datacenter: &str) -> bool {
+/// Whether a member is an agent of this datacenter.
+pub(super) fn is_ours(member: &AgentMember, datacenter: &str) -> bool {
     let is_agent = matches!(member.tags.get("role").map(String::as_str), Some("consul" | "node"));
     is_agent && member.tags.get("dc").is_some_and(|dc| dc == datacenter)
 }
