@@ -79,7 +79,10 @@ fn conformance(log: &Log) -> Result<()> {
 }
 
 fn cluster(log: &Log) -> Result<()> {
-    process_tests(log, &["walkthrough", "bad_input", "linearizability", "locks", "expiry", "snapshot_agent"])
+    process_tests(
+        log,
+        &["walkthrough", "bad_input", "linearizability", "locks", "expiry", "mass_failure", "snapshot_agent"],
+    )
 }
 
 /// Runs test programs of the `tests` crate against the agent built here and against the real Consul.
