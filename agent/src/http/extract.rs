@@ -86,6 +86,11 @@ impl Call<'_> {
 
     /// The options of a read, for an answer in JSON.
     pub fn read_options(&self) -> Result<ReadOptions, Failure> {
+        Ok(ReadOptions { page: self.page()?, ..self.read_options_of_all()? })
+    }
+
+    /// The options of a read whose answer has no pages: `limit` and `after` are not looked at.
+    pub fn read_options_of_all(&self) -> Result<ReadOptions, Failure> {
         let (consistency, max_stale_ms) = self.consistency()?;
         let query = &self.query;
         let wait = match query.text("wait") {
@@ -103,7 +108,7 @@ impl Call<'_> {
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             filter: query.text("filter").to_owned(),
             form: Form::Json,
-            page: self.page()?,
+            page: Page::default(),
         })
     }
 

@@ -189,7 +189,7 @@ async fn explain(call: &Call<'_>, id_or_name: &str) -> Answer {
 }
 
 async fn execute(call: &Call<'_>, id_or_name: &str) -> Answer {
-    let mut options = call.read_options()?;
+    let mut options = call.read_options_of_all()?;
     options.form = Form::Rows;
     let limit = match call.query.text("limit") {
         "" => 0,
