@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod acl;
 pub mod agent;
 mod catalog;
 mod connect;
@@ -32,6 +33,30 @@ use frame::Command;
 
 /// All commands.
 static COMMANDS: &[Command] = &[
+    acl::COMMAND,
+    acl::policy::COMMAND,
+    acl::policy::CREATE,
+    acl::policy::READ,
+    acl::policy::UPDATE,
+    acl::policy::DELETE,
+    acl::policy::LIST,
+    acl::role::COMMAND,
+    acl::role::CREATE,
+    acl::role::READ,
+    acl::role::UPDATE,
+    acl::role::DELETE,
+    acl::role::LIST,
+    acl::token::COMMAND,
+    acl::token::CREATE,
+    acl::token::READ,
+    acl::token::UPDATE,
+    acl::token::CLONE,
+    acl::token::DELETE,
+    acl::token::LIST,
+    acl::more::BOOTSTRAP,
+    acl::more::SET_AGENT_TOKEN,
+    acl::more::TRANSLATE,
+    acl::more::EXPLAIN,
     agent::COMMAND,
     catalog::COMMAND,
     catalog::datacenters::COMMAND,

@@ -3,6 +3,7 @@
 //! Small on purpose: HTTP/1.1 over TCP, kept-alive connections, typed calls for what those three need, and errors in the
 //! words of Consul's own client. No TLS yet.
 
+mod acl;
 mod agent;
 mod catalog;
 mod error;

@@ -5,7 +5,7 @@ use acl::Resource::{Key, Node, Service, Session};
 use model::{HealthCheck, TxnAnswer, TxnResult};
 
 use super::guard::Caller;
-use crate::request::Answer;
+use crate::request::{Answer, Query};
 
 /// Whether the caller may see an instance of a service on a node. Node checks have no service.
 #[must_use]
@@ -17,8 +17,18 @@ fn sees_check(caller: &Caller, check: &HealthCheck) -> bool {
     sees(caller, &check.node, &check.service_name)
 }
 
-/// Takes out what the caller may not see.
-pub fn keep_visible(caller: &Caller, answer: &mut Answer) {
+/// Takes out what the caller may not see. The ways to a service are also hidden from those who may not see the service,
+/// whatever the names of the proxies that are the ways.
+pub fn keep_visible(caller: &Caller, query: &Query, answer: &mut Answer) {
+    if let Query::MeshNodes { service, .. } | Query::MeshHealth { service, .. } = query
+        && !caller.allows(Service, &**service, Read)
+    {
+        match answer {
+            Answer::ServiceNodes(rows) => rows.clear(),
+            Answer::Health(rows) => rows.clear(),
+            _ => {}
+        }
+    }
     match answer {
         Answer::Kv(rows) => rows.retain(|entry| caller.allows(Key, &entry.key, Read)),
         Answer::Keys(keys) => keys.retain(|key| caller.allows(Key, key, Read)),

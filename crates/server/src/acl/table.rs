@@ -24,6 +24,7 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         {
             caller.require(Key, prefix, List)
         }
+        Query::NodeCoordinates { node, .. } => caller.require(Node, &**node, Read),
         Query::Acl(query) => check_acl_query(caller, query),
         Query::Mesh(query) => mesh::check_query(caller, query),
         // The rows decide.
@@ -48,7 +49,6 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         | Query::Txn { .. }
         | Query::NodeSessions { .. }
         | Query::Coordinates { .. }
-        | Query::NodeCoordinates { .. }
         | Query::PreparedQueries
         | Query::PreparedQuery { .. }
         | Query::ExplainQuery { .. }

@@ -157,7 +157,7 @@ pub fn evaluate(
     acl::table::check_query(caller, query)?;
     let mut answer = rows(view, caller, query, filter, datacenter)?;
     if caller.scope() != 0 {
-        acl::rows::keep_visible(caller, &mut answer);
+        acl::rows::keep_visible(caller, query, &mut answer);
     }
     Ok(answer)
 }
