@@ -4,6 +4,7 @@ pub mod agent;
 mod agent_info;
 mod archive;
 pub mod backend;
+pub mod cache;
 pub mod checks;
 pub mod cli;
 mod coordinates;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::Backend;
+use crate::cache::AnswerCache;
 use crate::checks::CheckTls;
 use crate::events::Events;
 use crate::gossip::{Pool, PoolEvent};
@@ -335,6 +336,8 @@ fn start_interfaces(
         rights: rights.clone(),
         datacenter: config.datacenter.clone(),
         node_name: NodeName::new(&config.node_name),
+        cache: AnswerCache::default(),
+        use_cache: config.http.use_cache,
         has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
         limits: http::Limits {

@@ -44,8 +44,7 @@ pub async fn nodes(call: &mut Call<'_>) -> Answer {
 pub async fn services(call: &mut Call<'_>) -> Answer {
     call.refuse_namespace()?;
     let options = call.read_options()?;
-    let reply = call.catalog_read(options, Query::Services { meta: call.node_meta() }).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, Query::Services { meta: call.node_meta() }).await
 }
 
 /// Instances of a service.
@@ -54,8 +53,7 @@ pub async fn service(call: &mut Call<'_>) -> Answer {
     let options = call.read_options()?;
     let service = ServiceName::new(call.name("Missing service name")?);
     let (tags, near, meta) = (call.tags(), call.near(), call.node_meta());
-    let reply = call.catalog_read(options, Query::ServiceNodes { service, tags, near, meta }).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, Query::ServiceNodes { service, tags, near, meta }).await
 }
 
 /// Ways to a service through the mesh.
@@ -64,8 +62,7 @@ pub async fn connect(call: &mut Call<'_>) -> Answer {
     let options = call.read_options()?;
     let service = ServiceName::new(call.name("Missing service name")?);
     let (near, meta) = (call.near(), call.node_meta());
-    let reply = call.catalog_read(options, Query::MeshNodes { service, near, meta }).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, Query::MeshNodes { service, near, meta }).await
 }
 
 /// The services that a gateway leads to.

@@ -18,8 +18,7 @@ pub async fn service(call: &mut Call<'_>) -> Answer {
     if call.query.has("stream") {
         return stream::health(call, query);
     }
-    let reply = call.catalog_read(options, query).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, query).await
 }
 
 /// Instances of all services with their checks: `?filter` chooses.
@@ -48,8 +47,7 @@ pub async fn connect(call: &mut Call<'_>) -> Answer {
     let service = ServiceName::new(call.name("Missing service name")?);
     let passing = passing(call)?;
     let (near, meta) = (call.near(), call.node_meta());
-    let reply = call.catalog_read(options, Query::MeshHealth { service, passing, near, meta }).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, Query::MeshHealth { service, passing, near, meta }).await
 }
 
 /// Gateways that lead into the mesh to a service, with their checks.
@@ -59,8 +57,7 @@ pub async fn ingress(call: &mut Call<'_>) -> Answer {
     let service = ServiceName::new(call.name("Missing service name")?);
     let passing = passing(call)?;
     let (near, meta) = (call.near(), call.node_meta());
-    let reply = call.catalog_read(options, Query::IngressHealth { service, passing, near, meta }).await?;
-    Ok(call.mark_uncached(reply))
+    call.cached_read(options, Query::IngressHealth { service, passing, near, meta }).await
 }
 
 /// Checks of a node and its services.

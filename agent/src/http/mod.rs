@@ -8,6 +8,7 @@ mod access;
 mod acl;
 pub mod agent;
 mod autopilot;
+mod cached;
 mod catalog;
 mod catalog_shapes;
 mod coordinate;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 use model::NodeName;
 
 use crate::backend::Backend;
+use crate::cache::AnswerCache;
 use crate::rights::AgentRights;
 
 pub use agent::AgentFacts;
@@ -62,6 +64,10 @@ pub struct HttpState {
     pub datacenter: String,
     /// Name of this agent's node, for `?near=_agent`.
     pub node_name: NodeName,
+    /// Answers kept for `?cached`.
+    pub cache: AnswerCache,
+    /// Whether `?cached` means anything.
+    pub use_cache: bool,
     /// Whether `/v1/coordinate` answers.
     pub has_coordinates: bool,
     /// Indent every JSON answer, as in development mode.

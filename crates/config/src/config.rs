@@ -427,6 +427,8 @@ pub struct AclTokens {
 pub struct Http {
     /// Headers added to every answer.
     pub response_headers: TextMap,
+    /// Whether `?cached` is answered from the cache of the agent.
+    pub use_cache: bool,
     /// Path prefixes that are refused.
     pub block_endpoints: Vec<String>,
     /// Networks that may use writing endpoints of this agent, in CIDR form; empty means all.

@@ -133,6 +133,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         session_ttl_min: reader.duration("session_ttl_min"),
         http: Http {
             response_headers: reader.text_map("http_config.response_headers"),
+            use_cache: reader.flag("http_config.use_cache"),
             block_endpoints: reader.text_list("http_config.block_endpoints"),
             allow_write_http_from: reader.text_list("http_config.allow_write_http_from"),
         },

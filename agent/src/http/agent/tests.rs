@@ -82,6 +82,8 @@ async fn agent() -> Agent {
         agent: Arc::new(facts),
         datacenter: "dc1".to_owned(),
         node_name: "n1".into(),
+        cache: crate::cache::AnswerCache::default(),
+        use_cache: true,
         has_coordinates: true,
         pretty_always: false,
         limits: Limits::default(),

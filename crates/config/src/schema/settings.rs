@@ -283,6 +283,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
     row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
     row("limits.txn_max_ops", Int, "8192", "Most operations of a transaction."),
+    row("http_config.use_cache", Bool, "true", "Answer ?cached from the cache of the agent."),
     row("http_config.response_headers", TextMap, "{}", "Headers added to every answer.")
         .support(Support::NoEffect(HEADERS)),
     row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused.")
