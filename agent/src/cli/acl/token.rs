@@ -65,7 +65,10 @@ async fn accessor(client: &Client, parsed: &Parsed) -> Result<String, Failure> {
     found.map_err(|why| Failure::new(format!("Error determining token ID: {why}")))
 }
 
-fn rights(parsed: &Parsed) -> Result<[(&'static str, &'static str, Vec<Json>); 4], Failure> {
+/// Field, the flag that keeps what it has, and the rows given.
+type Given = (&'static str, &'static str, Vec<Json>);
+
+fn rights(parsed: &Parsed) -> Result<[Given; 4], Failure> {
     Ok([
         ("Policies", "merge-policies", links(parsed, "policy-id", "policy-name")),
         ("Roles", "merge-roles", links(parsed, "role-id", "role-name")),
