@@ -10,6 +10,7 @@ mod kubernetes;
 mod progress;
 mod shell;
 mod stage;
+mod standalone;
 mod test;
 mod tidy;
 mod tools;

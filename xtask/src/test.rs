@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
-use crate::{clients, crds, go_client, kubernetes};
+use crate::{clients, crds, go_client, kubernetes, standalone};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -22,6 +22,7 @@ const STAGES: &[Stage] = &[
     ("cluster", cluster),
     ("go-client", go_client::run),
     ("clients", clients::run),
+    ("tools", standalone::run),
     ("kubernetes", kubernetes::stage::run),
 ];
 

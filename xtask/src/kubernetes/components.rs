@@ -86,6 +86,22 @@ pub fn build_all(cache: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The path of a program that is in the cache then.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn ensure(cache: &Path, name: &str) -> Result<PathBuf> {
+    let target = program(cache, name);
+    let found = GROUPS.iter().find_map(|group| {
+        let (_, package) = group.programs.iter().find(|(program, _)| *program == name)?;
+        Some((group, package))
+    });
+    if let (false, Some((group, package))) = (target.exists(), found) {
+        step(&format!("build {name} ({})", group.version), || build(group, package, &target))?;
+    }
+    Ok(target)
+}
+
 fn build(group: &Group, package: &str, target: &Path) -> Result<()> {
     if !tools::has_program("go") {
         anyhow::bail!("building Kubernetes needs Go 1.26 or newer in PATH");

@@ -196,3 +196,11 @@ pub fn wait_until(what: &str, at_most: Duration, mut ask: impl FnMut() -> Result
         std::thread::sleep(POLL);
     }
 }
+
+/// The path of CoreDNS, built if it is not there yet.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn coredns() -> Result<std::path::PathBuf> {
+    components::ensure(&crate::tools::cache()?, "coredns")
+}
