@@ -168,6 +168,7 @@ const LINES: &str = "
     event -name=x -tag=a
     event -name=x -node=[
     reload
+    rtt nobody nowhere
 ";
 
 #[test]

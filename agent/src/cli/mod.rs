@@ -21,6 +21,7 @@ mod membership;
 mod operator;
 pub mod output;
 mod reload;
+mod rtt;
 mod services;
 mod snapshot;
 pub mod sources;
@@ -93,6 +94,7 @@ static COMMANDS: &[Command] = &[
     operator::usage::COMMAND,
     operator::usage::INSTANCES,
     reload::COMMAND,
+    rtt::COMMAND,
     services::COMMAND,
     services::deregister::COMMAND,
     services::register::COMMAND,

@@ -34,3 +34,12 @@ pub const ALIASES_MAX: usize = 5;
 
 /// Most SRV targets outside the catalog that are resolved for one answer.
 pub const TARGETS_MAX: usize = 16;
+
+/// Answers of recursors that are kept at once.
+pub const KEPT_ANSWERS_MAX: usize = 4096;
+
+/// Largest answer of a recursor that is kept, bytes.
+pub const KEPT_BYTES_MAX: usize = 4096;
+
+/// Longest that an answer of a recursor is kept, whatever it says itself.
+pub const KEPT_TTL_MAX: Duration = Duration::from_secs(3600);

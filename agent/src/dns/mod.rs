@@ -4,6 +4,7 @@
 
 mod alias;
 mod bind;
+mod kept;
 mod limits;
 mod recursor;
 mod server;

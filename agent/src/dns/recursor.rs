@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Transport;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
+use super::kept::Kept;
 use super::tcp::read_message;
 
 const RCODE_SERVER_FAILURE: u8 = 2;
@@ -23,13 +25,14 @@ const ANSWER_BYTES_MAX: usize = 65_535;
 pub struct Recursors {
     servers: Vec<SocketAddr>,
     wait: Duration,
+    kept: Arc<Kept>,
 }
 
 impl Recursors {
     /// Servers, each of which may take `wait` for an answer.
     #[must_use]
     pub fn new(servers: Vec<SocketAddr>, wait: Duration) -> Self {
-        Self { servers, wait }
+        Self { servers, wait, kept: Arc::default() }
     }
 
     /// Whether there is nobody to ask.
@@ -38,8 +41,16 @@ impl Recursors {
         self.servers.is_empty()
     }
 
-    /// Asks one server after the other. A failure or refusal counts as no answer; `None` when nobody had one.
+    /// The answer to a request, from what is kept or from the first server that has one; `None` when nobody has.
     pub async fn ask(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        self.kept.answer(packet, transport, Instant::now(), || self.ask_servers(packet, transport)).await
+    }
+
+    /// Asks one server after the other. A failure or refusal counts as no answer.
+    async fn ask_servers(&self, packet: &[u8], transport: Transport) -> Option<Vec<u8>> {
         for server in &self.servers {
             // The identity towards the server is our own, so that nobody who sees the client's can forge an answer.
             let mut request = packet.to_vec();

@@ -6,6 +6,7 @@
 mod acl;
 mod agent;
 mod catalog;
+mod coordinate;
 mod error;
 mod health;
 mod keyring;
