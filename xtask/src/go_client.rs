@@ -19,9 +19,9 @@ const VERSION: &str = "v1.7.0";
 const PACKAGES: &[(&str, &str)] =
     &[("github.com/hashicorp/consul/api", "api.test"), ("github.com/hashicorp/consul/api/watch", "watch.test")];
 /// How many tests run at once, each with an agent of its own.
-const PARALLEL: &str = "-test.parallel=6";
+const PARALLEL: &str = "-test.parallel=4";
 /// The programs stop by themselves after this time.
-const TIMEOUT: &str = "-test.timeout=420s";
+const TIMEOUT: &str = "-test.timeout=240s";
 
 /// Runs the stage.
 ///
@@ -35,7 +35,7 @@ pub fn run(log: &Log) -> Result<()> {
     let (mut known, mut passed) = (BTreeSet::new(), BTreeSet::new());
     for program in &programs {
         known.extend(list_tests(program)?);
-        passed.extend(run_tests(program, &consul, log)?);
+        passed.extend(run_tests(program, &consul, &exceptions, log)?);
     }
     let verdict = judge(&known, &passed, &exceptions)?;
     log.note(&verdict.text)?;
@@ -66,15 +66,17 @@ fn list_tests(program: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter(|line| line.starts_with("Test")).map(str::to_owned).collect())
 }
 
-/// Runs one test program with `consul` first in the path and returns the tests that passed. What it prints goes to the
-/// log; its exit code tells nothing that the lines do not.
-fn run_tests(program: &Path, consul: &Path, log: &Log) -> Result<Vec<String>> {
+/// Runs one test program with `consul` first in the path, without the exceptions, some of which wait for ever, and returns
+/// the tests that passed. What it prints goes to the log; its exit code tells nothing that the lines do not.
+fn run_tests(program: &Path, consul: &Path, exceptions: &BTreeMap<String, String>, log: &Log) -> Result<Vec<String>> {
     let work = tempfile::tempdir()?;
     std::os::unix::fs::symlink(consul, work.path().join("consul"))?;
     let mut paths = vec![work.path().to_path_buf()];
     paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let mut command = Command::new(program);
     command.current_dir(work.path()).env("PATH", std::env::join_paths(paths)?).env("TMPDIR", work.path());
+    let skipped: Vec<&str> = exceptions.keys().map(String::as_str).collect();
+    command.arg(format!("-test.skip=^({})$", skipped.join("|")));
     command.args(["-test.v", PARALLEL, TIMEOUT]).stdin(Stdio::null());
     // In a group of its own, so that the agents of a test that panics end with it.
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -132,9 +134,6 @@ fn judge(
                 writeln!(text, "FAILED: {name}")?;
             }
         }
-    }
-    for name in exceptions.keys().filter(|name| passed.contains(*name)) {
-        writeln!(text, "figure: {name} is an exception and passes")?;
     }
     let result = if failed == 0 { "ok" } else { "FAILED" };
     writeln!(text, "test result: {result}. {} passed; {failed} failed", passed.len())?;
