@@ -74,6 +74,7 @@ fn conformance(log: &Log) -> Result<()> {
         "migration",
         "watches",
         "streams",
+        "acl_matrix",
         "cli",
     ];
     process_tests(log, PROGRAMS)
