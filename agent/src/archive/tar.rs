@@ -72,8 +72,9 @@ fn put_number(field: &mut [u8], number: u64) {
 
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
-        let (high, low) = field.split_at(field.len() - 8);
-        let is_small = high[0] == 0x80 && high[1..].iter().all(|byte| *byte == 0);
+        // A field of eight bytes, as the checksum, has no room for the binary form.
+        let (high, low) = field.split_at_checked(field.len().checked_sub(8)?)?;
+        let is_small = matches!(high, [0x80, zeros @ ..] if zeros.iter().all(|byte| *byte == 0));
         return is_small.then(|| low.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
     }
     let text = std::str::from_utf8(field).ok()?.trim_matches([' ', '\0']);
