@@ -116,7 +116,7 @@ async fn end(parts: &Parts, config: &Config, ending: Ending) {
     }
 }
 
-/// Reads the configuration again and uses what can change at run time: log level, services and checks.
+/// Reads the configuration again and uses what can change at run time: log level, DNS settings, services and checks.
 async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
     let Loaded { config, warnings } = read_again()?;
     for warning in warnings {
@@ -126,6 +126,7 @@ async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
     if let Some(tls) = &parts.tls {
         tls.reload().map_err(|error| error.to_string())?;
     }
+    parts.dns.store(Arc::new(parts.dns.load().reconfigured(&config)));
     parts.tokens.configure(config.acl.tokens.clone());
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;

@@ -49,6 +49,8 @@ pub struct Parts {
     pub server: Option<ServerParts>,
     /// The certificate of HTTPS.
     pub tls: Option<Arc<ServerTls>>,
+    /// The DNS interface.
+    pub dns: Arc<dns::Current>,
     /// A client's hold on its data directory; a server's is in its Raft node.
     _lock: Option<DataDirLock>,
     /// The watches of the configuration.
@@ -160,7 +162,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts(&config, &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
-    start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
+    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
     if let Some(tls) = &tls {
         tasks.spawn(tls.clone().follow_files());
     }
@@ -174,6 +176,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
         tokens,
         server,
         tls,
+        dns,
         _lock: lock,
         watches,
         tasks: tasks.tracker,
@@ -329,7 +332,7 @@ fn start_interfaces(
     backend: &Backend,
     agent: Arc<AgentFacts>,
     (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
-) {
+) -> Arc<dns::Current> {
     let state = Arc::new(HttpState {
         backend: backend.clone(),
         agent,
@@ -348,8 +351,10 @@ fn start_interfaces(
         },
     });
     tasks.spawn_vital(http::serve(state, http_sockets, tasks.stop.clone()));
-    let answerer = Arc::new(dns::server_of(config, backend.clone(), rights.shared_tokens()));
-    tasks.spawn_vital(dns::serve(answerer, dns_sockets, tasks.stop.clone()));
+    let answerer = dns::server_of(config, backend.clone(), rights.shared_tokens());
+    let answerer = Arc::new(dns::Current::from_pointee(answerer));
+    tasks.spawn_vital(dns::serve(answerer.clone(), dns_sockets, tasks.stop.clone()));
+    answerer
 }
 
 /// `start_join` must work once; `retry_join` goes on until it does.

@@ -399,3 +399,24 @@ fn the_real_consul_answers_the_same() {
     check("answers.txt", &same);
     check("different-consul.txt", &different);
 }
+
+/// `consul reload` changes the settings of DNS answers.
+#[test]
+fn settings_are_read_again_at_a_reload() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("dns.hcl");
+    let write = |ttl: &str| std::fs::write(&file, format!("dns_config {{ node_ttl = \"{ttl}\" }}")).expect("writable");
+    write("3s");
+    let agent = Agent::server(&Program::ours(), &["-node=n1", &format!("-config-file={}", file.display())]);
+    agent.put("/v1/catalog/register", CATALOG[0]);
+    let expect = |ttl: &str| {
+        eventually("the TTL of the configuration", Duration::from_secs(30), || {
+            let answer = Question::parse("a1.node.consul A").ask(agent.address().port(8600))?;
+            if answer.contains(&format!("a1.node.consul. {ttl} A")) { Ok(()) } else { Err(answer) }
+        });
+    };
+    expect("3");
+    write("9s");
+    agent.put("/v1/agent/reload", "");
+    expect("9");
+}

@@ -23,14 +23,18 @@ pub use settings::{server_of, settings};
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// The interface as it is configured now; a reload puts another one in its place.
+pub type Current = ArcSwap<DnsServer>;
 
 /// Answers on all sockets until `stop` is cancelled.
 ///
 /// # Errors
 /// The runtime refuses a socket.
-pub async fn serve(server: Arc<DnsServer>, listeners: Vec<Listener>, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(server: Arc<Current>, listeners: Vec<Listener>, stop: CancellationToken) -> io::Result<()> {
     let tasks = TaskTracker::new();
     for listener in listeners {
         let udp = udp::Socket::new(listener.udp)?;

@@ -33,11 +33,11 @@ pub struct Freshness {
 
 /// Answers DNS packets.
 pub struct DnsServer {
-    backend: Backend,
+    pub(super) backend: Backend,
     pub(super) settings: Settings,
     freshness: Freshness,
     pub(super) recursors: Recursors,
-    tokens: Arc<Tokens>,
+    pub(super) tokens: Arc<Tokens>,
     /// Node of this agent.
     node: NodeName,
 }

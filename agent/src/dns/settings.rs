@@ -21,6 +21,17 @@ pub fn server_of(config: &Config, backend: Backend, tokens: Arc<Tokens>) -> DnsS
     DnsServer::new(backend, settings(config), freshness, recursors, tokens).on_node((*config.node_name).into())
 }
 
+impl DnsServer {
+    /// The same with what the configuration says now. Zone, datacenter and addresses are those of the start.
+    #[must_use]
+    pub fn reconfigured(&self, config: &Config) -> Self {
+        let mut next = server_of(config, self.backend.clone(), Arc::clone(&self.tokens));
+        let Settings { domain, alt_domain, datacenter, .. } = self.settings.clone();
+        next.settings = Settings { domain, alt_domain, datacenter, ..next.settings };
+        next
+    }
+}
+
 /// The settings of the answers.
 #[must_use]
 pub fn settings(config: &Config) -> Settings {

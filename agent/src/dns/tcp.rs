@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::DnsServer;
+use super::Current;
 use super::limits::{ACCEPT_PAUSE, TCP_CONNECTIONS_MAX, TCP_IDLE};
 
 /// Accepts connections until told to stop. When all places are taken, new connections wait to be accepted.
-pub(super) async fn serve(server: Arc<DnsServer>, listener: TcpListener, stop: CancellationToken) {
+pub(super) async fn serve(server: Arc<Current>, listener: TcpListener, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(TCP_CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -42,13 +42,13 @@ pub(super) async fn serve(server: Arc<DnsServer>, listener: TcpListener, stop: C
 
 /// Answers the requests of one connection in their order, until the client closes it, sends something that is no
 /// request, or takes too long.
-async fn converse(server: &DnsServer, stream: TcpStream, client: IpAddr) {
+async fn converse(server: &Current, stream: TcpStream, client: IpAddr) {
     // Answers are written whole, so that nothing is gained by holding them back.
     let _ = stream.set_nodelay(true);
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     while let Ok(Ok(Some(packet))) = timeout(TCP_IDLE, read_message(&mut read)).await {
-        let Some(answer) = server.handle(&packet, client, Transport::Tcp).await else { return };
+        let Some(answer) = server.load_full().handle(&packet, client, Transport::Tcp).await else { return };
         let Ok(length) = u16::try_from(answer.len()) else { return };
         let mut framed = Vec::with_capacity(2 + answer.len());
         framed.extend_from_slice(&length.to_be_bytes());

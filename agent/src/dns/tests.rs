@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{DnsServer, Freshness, Recursors, bind, serve};
+use super::{Current, DnsServer, Freshness, Recursors, bind, serve};
 use crate::backend::Backend;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
@@ -34,7 +34,8 @@ fn start(ip: IpAddr, recursors: Vec<SocketAddr>) -> Running {
     let settings = Settings { has_recursors: !recursors.is_empty(), ..Settings::default() };
     let freshness = Freshness { allows_stale: true, stale_ms_max: u64::MAX };
     let recursors = Recursors::new(recursors, Duration::from_millis(300));
-    let server = Arc::new(DnsServer::new(backend, settings, freshness, recursors, Arc::default()));
+    let server =
+        Arc::new(Current::from_pointee(DnsServer::new(backend, settings, freshness, recursors, Arc::default())));
     let listeners = bind(&[(ip, 0).into()]).expect("a free port");
     let address = listeners[0].address;
     let task = AbortOnDropHandle::new(tokio::spawn(serve(server, listeners, CancellationToken::new())));

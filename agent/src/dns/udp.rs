@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::DnsServer;
+use super::Current;
 use super::limits::{UDP_REQUEST_BYTES_MAX, UDP_WAITING_MAX};
 
 /// A UDP socket with the places for questions that wait.
@@ -53,7 +53,7 @@ impl Socket {
 
 /// Reads and answers until told to stop. What can be answered at once is answered in place; what waits for others goes
 /// on by itself.
-pub(super) async fn serve(server: Arc<DnsServer>, socket: Arc<Socket>, stop: CancellationToken) {
+pub(super) async fn serve(server: Arc<Current>, socket: Arc<Socket>, stop: CancellationToken) {
     let mut buffer = vec![0; UDP_REQUEST_BYTES_MAX];
     loop {
         let received = tokio::select! {
@@ -69,7 +69,7 @@ pub(super) async fn serve(server: Arc<DnsServer>, socket: Arc<Socket>, stop: Can
             }
         };
         let packet = buffer[..length].to_vec();
-        let (server, task_socket) = (Arc::clone(&server), Arc::clone(&socket));
+        let (server, task_socket) = (server.load_full(), Arc::clone(&socket));
         let mut answering = Box::pin(async move {
             if let Some(answer) = server.handle(&packet, route.client.ip(), Transport::Udp).await {
                 task_socket.send(&answer, route).await;
