@@ -1,5 +1,23 @@
 //! `consul acl`.
 
+/// The rows of the commands of a group: constant, verb, synopsis, flags, and what runs.
+macro_rules! commands {
+    ($group:literal; $($constant:ident $verb:literal $synopsis:literal $flags:expr, $run:ident;)*) => {
+        $(
+            #[doc = concat!("The row of `", $verb, "`.")]
+            pub const $constant: Command = Command {
+                name: concat!($group, " ", $verb),
+                synopsis: $synopsis,
+                usage: "[options]",
+                about: concat!($synopsis, "."),
+                flags: $flags,
+                shared: Shared::HttpAndServer,
+                run: Run::Once($run),
+            };
+        )*
+    };
+}
+
 pub mod more;
 pub mod policy;
 pub mod role;

@@ -17,24 +17,7 @@ const DATACENTER: Flag =
 /// The row of the group.
 pub const COMMAND: Command = group("acl policy", "Manage Consul's ACL policies", "Shows and changes policies.");
 
-macro_rules! commands {
-    ($($constant:ident $verb:literal $synopsis:literal $flags:expr, $run:ident;)*) => {
-        $(
-            #[doc = concat!("The row of `", $verb, "`.")]
-            pub const $constant: Command = Command {
-                name: concat!("acl policy ", $verb),
-                synopsis: $synopsis,
-                usage: "[options]",
-                about: concat!($synopsis, "."),
-                flags: $flags,
-                shared: Shared::HttpAndServer,
-                run: Run::Once($run),
-            };
-        )*
-    };
-}
-
-commands! {
+commands! { "acl policy";
     CREATE "create" "Create an ACL policy" &[NAME, DESCRIPTION, RULES, DATACENTER, FORMAT, META], create;
     READ "read" "Read an ACL policy" &[ID, NAME, FORMAT, META], read;
     UPDATE "update" "Update an ACL policy" &[ID, NAME, DESCRIPTION, RULES, DATACENTER, NO_MERGE, FORMAT, META], update;

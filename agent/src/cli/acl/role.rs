@@ -16,24 +16,7 @@ const KIND: (&str, &str, &str) = ("roles", "role", "role");
 /// The row of the group.
 pub const COMMAND: Command = group("acl role", "Manage Consul's ACL roles", "Shows and changes roles.");
 
-macro_rules! commands {
-    ($($constant:ident $verb:literal $synopsis:literal $flags:expr, $run:ident;)*) => {
-        $(
-            #[doc = concat!("The row of `", $verb, "`.")]
-            pub const $constant: Command = Command {
-                name: concat!("acl role ", $verb),
-                synopsis: $synopsis,
-                usage: "[options]",
-                about: concat!($synopsis, "."),
-                flags: $flags,
-                shared: Shared::HttpAndServer,
-                run: Run::Once($run),
-            };
-        )*
-    };
-}
-
-commands! {
+commands! { "acl role";
     CREATE "create" "Create an ACL role"
         &[NAME, DESCRIPTION, POLICY_ID, POLICY_NAME, SERVICE_IDENTITY, NODE_IDENTITY, FORMAT, META], create;
     READ "read" "Read an ACL role" &[ID, NAME, FORMAT, META], read;

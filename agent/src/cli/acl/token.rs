@@ -29,24 +29,7 @@ const MERGE: [Flag; 4] = [
 /// The row of the group.
 pub const COMMAND: Command = group("acl token", "Manage Consul's ACL tokens", "Shows and changes tokens.");
 
-macro_rules! commands {
-    ($($constant:ident $verb:literal $synopsis:literal $flags:expr, $run:ident;)*) => {
-        $(
-            #[doc = concat!("The row of `", $verb, "`.")]
-            pub const $constant: Command = Command {
-                name: concat!("acl token ", $verb),
-                synopsis: $synopsis,
-                usage: "[options]",
-                about: concat!($synopsis, "."),
-                flags: $flags,
-                shared: Shared::HttpAndServer,
-                run: Run::Once($run),
-            };
-        )*
-    };
-}
-
-commands! {
+commands! { "acl token";
     CREATE "create" "Create an ACL token"
         &[ACCESSOR, SECRET, DESCRIPTION, LOCAL, TTL, POLICY_ID, POLICY_NAME, ROLE_ID, ROLE_NAME, SERVICE_IDENTITY,
           NODE_IDENTITY, FORMAT, META], create;
