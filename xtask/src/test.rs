@@ -68,6 +68,7 @@ fn conformance(log: &Log) -> Result<()> {
     const PROGRAMS: &[&str] = &[
         "conformance",
         "dns_conformance",
+        "dns_hostile",
         "gossip_interop",
         "events_interop",
         "encryption_interop",
@@ -83,7 +84,16 @@ fn conformance(log: &Log) -> Result<()> {
 fn cluster(log: &Log) -> Result<()> {
     process_tests(
         log,
-        &["walkthrough", "bad_input", "linearizability", "locks", "expiry", "mass_failure", "snapshot_agent"],
+        &[
+            "walkthrough",
+            "bad_input",
+            "bad_requests",
+            "linearizability",
+            "locks",
+            "expiry",
+            "mass_failure",
+            "snapshot_agent",
+        ],
     )
 }
 

@@ -50,6 +50,7 @@ use crate::rights::AgentRights;
 pub use agent::AgentFacts;
 pub use limits::Limits;
 pub use listener::serve;
+pub use routes::table;
 pub use sockets::{BindError, Listener, bind, bind_unix};
 
 /// What the handlers stand on.

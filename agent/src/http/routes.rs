@@ -392,6 +392,12 @@ static ACL: &[Route] = {
     ]
 };
 
+/// Every method and pattern of the API, for tests that are to meet all of it.
+pub fn table() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    let routes = FAMILIES.iter().flat_map(|(_, routes)| *routes);
+    routes.flat_map(|route| route.methods.iter().map(|(method, _)| (method, route.pattern)))
+}
+
 async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
     match endpoint {
         Endpoint::KvGet => kv::get(call).await,

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::build::{BuiltCheck, Rules, build_service, build_service_as, build_service_checks, build_standalone_check};
 use super::error::LocalError;
-use super::limits::{CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
+use super::limits::{CATALOG_WAIT_MAX, CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
 use super::registry::{Change, OutputDelay, Registry, Source};
 use super::sidecar;
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
@@ -83,6 +83,9 @@ pub struct LocalAgent {
     pub(super) runner: Runner,
     registry: Mutex<Registry>,
     changes: watch::Sender<u64>,
+    /// The last change that the catalog was told of, or would have been had it not refused it; nothing while nobody
+    /// tells it.
+    told: watch::Sender<Option<u64>>,
     full_sync: Notify,
     /// Held by the names of what is registered or deregistered, so that disk and memory agree.
     mutations: Stripes,
@@ -102,6 +105,7 @@ impl LocalAgent {
             store,
             registry: Mutex::new(registry),
             changes: watch::Sender::new(0),
+            told: watch::Sender::new(None),
             full_sync: Notify::new(),
             mutations: Stripes::new(),
         }
@@ -159,6 +163,21 @@ impl LocalAgent {
 
     pub(super) fn notify(&self) {
         self.changes.send_modify(|change| *change += 1);
+    }
+
+    /// Waits until the catalog was told of everything that is registered now, and took or refused it; at most
+    /// [`CATALOG_WAIT_MAX`], so that registering works without servers too.
+    pub async fn catalog_told(&self) {
+        let change = *self.changes.borrow();
+        let mut told = self.told.subscribe();
+        if told.borrow().is_some() {
+            // Too late or in time, the answer is the same: what was registered stays registered here.
+            let _ = tokio::time::timeout(CATALOG_WAIT_MAX, told.wait_for(|told| *told >= Some(change))).await;
+        }
+    }
+
+    pub(super) fn mark_told(&self, change: u64) {
+        self.told.send_replace(Some(change));
     }
 
     /// Compares with the whole catalog now instead of at the next interval: for when servers have just been found.

@@ -45,6 +45,10 @@ pub const SYNC_SCALE_FROM: usize = 128;
 pub const SYNC_RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Longest wait after failed synchronisations.
 pub const SYNC_RETRY_MAX: Duration = Duration::from_secs(15);
+/// How long the answer to a registration waits for the catalog to have it.
+pub const CATALOG_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Removals that are on their way to the servers at once, so that they share a write to the disk there.
+pub const REMOVALS_AT_ONCE: usize = 64;
 /// Registrations in one write.
 pub const REGISTRATIONS_PER_WRITE_MAX: usize = 64;
 /// Bytes of registrations in one write, roughly.

@@ -14,7 +14,7 @@ use server::request::{
 
 use super::LocalAgent;
 use super::compare::{Dump, Push, Settled};
-use super::limits::{SYNC_INTERVAL, SYNC_RETRY_FIRST, SYNC_RETRY_MAX, SYNC_SCALE_FROM};
+use super::limits::{REMOVALS_AT_ONCE, SYNC_INTERVAL, SYNC_RETRY_FIRST, SYNC_RETRY_MAX, SYNC_SCALE_FROM};
 
 /// Keeps the catalog equal to what is registered here, until the returned future is dropped.
 ///
@@ -25,11 +25,12 @@ where
     F: Future<Output = Result<Response, RequestError>>,
 {
     let mut changes = local.watch();
+    local.mark_told(0);
     let mut rng = SmallRng::from_os_rng();
     let mut failures: u32 = 0;
     let mut next_full = Instant::now();
     loop {
-        changes.borrow_and_update();
+        let change = *changes.borrow_and_update();
         let full = next_full <= Instant::now();
         let result = if full { sync_full(&local, &call).await } else { sync_changes(&local, &call).await };
         let output_due = local.with_registry_mut(|registry| registry.release_outputs(Instant::now()));
@@ -51,6 +52,9 @@ where
                 unreachable = !is_refusal(&error);
                 wake = Instant::now() + wait;
             }
+        }
+        if !unreachable {
+            local.mark_told(change);
         }
         tokio::select! {
             () = tokio::time::sleep_until(wake.into()) => {}
@@ -108,7 +112,20 @@ where
     F: Future<Output = Result<Response, RequestError>>,
 {
     let mut failure = None;
-    for push in local.with_registry(|registry| registry.pending(local.node())) {
+    let pending = local.with_registry(|registry| registry.pending(local.node()));
+    let (removals, registrations): (Vec<Push>, Vec<Push>) =
+        pending.into_iter().partition(|push| is_removal(&push.settles));
+    for together in removals.chunks(REMOVALS_AT_ONCE) {
+        let sent: Vec<_> = together.iter().map(|push| send(local, call, push)).collect();
+        for (push, result) in together.iter().zip(futures::future::join_all(sent).await) {
+            match result {
+                Ok(()) => {}
+                Err(error) if is_refusal(&error) => failure = refuse(local, push, error).or(failure),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    for push in registrations {
         let Err(error) = send(local, call, &push).await else { continue };
         if !is_refusal(&error) {
             return Err(error);

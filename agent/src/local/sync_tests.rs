@@ -249,3 +249,34 @@ async fn what_changes_during_a_partition_arrives_in_its_last_state() {
     let is_current = |c: &Catalog| c.checks.get("service:web").is_some_and(|status| status == "warning");
     until(&catalog, |c| is_current(c) && !c.services.contains("gone")).await;
 }
+
+#[tokio::test]
+async fn the_catalog_has_what_was_registered_once_it_is_awaited() {
+    let catalog: Arc<Mutex<Catalog>> = Arc::default();
+    let local = agent(&catalog, None).await;
+    let names: Vec<String> = (0..50).map(|at| format!("s{at}")).collect();
+    let register = |name: String| {
+        let (local, catalog) = (Arc::clone(&local), Arc::clone(&catalog));
+        async move {
+            let spec = service(&format!(r#"{{"Name":"{name}","Check":{{"TTL":"1h"}}}}"#));
+            local.register_service(&spec, Source::Remote, false).await.expect("registered");
+            local.catalog_told().await;
+            assert!(catalog.lock().expect("not poisoned").services.contains(&name), "{name}");
+            local.deregister_service(&name.as_str().into()).await.expect("removed");
+            local.catalog_told().await;
+            assert!(!catalog.lock().expect("not poisoned").services.contains(&name), "{name}");
+        }
+    };
+    // The task that writes must have begun, as it has in an agent long before it answers requests.
+    until(&catalog, |catalog| catalog.writes > 0).await;
+    futures::future::join_all(names.into_iter().map(register)).await;
+}
+
+#[tokio::test]
+async fn registering_does_not_wait_long_for_servers_that_do_not_answer() {
+    let catalog = Arc::new(Mutex::new(Catalog { unreachable: true, ..Catalog::default() }));
+    let local = agent(&catalog, None).await;
+    local.register_service(&service(r#"{"Name":"web"}"#), Source::Remote, false).await.expect("registered");
+    tokio::time::timeout(Duration::from_secs(30), local.catalog_told()).await.expect("it gives up by itself");
+    assert!(catalog.lock().expect("not poisoned").services.is_empty());
+}

@@ -6,7 +6,7 @@ use model::{CheckId, Json};
 use server::acl::rows::sees;
 
 use super::shapes::{CheckBody, STANDALONE_CHECK, UPDATE, Update};
-use super::{done, tail_text, vet};
+use super::{registered, tail_text, vet};
 use crate::http::extract::Call;
 use crate::http::reply::{Answer, Failure, Reply};
 use crate::local::{Source, StandaloneCheckSpec};
@@ -65,7 +65,7 @@ pub async fn register_check(call: &mut Call<'_>) -> Answer {
     }
     vet::check_register(call, &spec).await?;
     call.state.agent.local.register_check(&spec, Source::Remote).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/check/deregister/:id`
@@ -75,7 +75,7 @@ pub async fn deregister_check(call: &Call<'_>) -> Answer {
         vet::check(call, &id).await?;
     }
     call.state.agent.local.deregister_check(&id).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/check/{pass,warn,fail}/:id`
@@ -83,7 +83,7 @@ pub async fn set_check(call: &Call<'_>, status: &'static str) -> Answer {
     let id = CheckId::from(tail_text(call));
     vet::check(call, &id).await?;
     call.state.agent.local.update_ttl(&id, status, call.query.text("note")).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/check/update/:id`
@@ -92,5 +92,5 @@ pub async fn update_check(call: &mut Call<'_>) -> Answer {
     let id = CheckId::from(tail_text(call));
     vet::check(call, &id).await?;
     call.state.agent.local.update_ttl(&id, &update.status, &update.output).await?;
-    done()
+    registered(call).await
 }

@@ -39,6 +39,13 @@ fn done() -> Answer {
     Ok(Reply::empty(StatusCode::OK))
 }
 
+/// The answer to a change of what is registered here: once the catalog was told, as far as it can be reached, so that
+/// whoever reads there next finds it.
+async fn registered(call: &Call<'_>) -> Answer {
+    call.state.agent.local.catalog_told().await;
+    done()
+}
+
 /// The path after the pattern as text; may be empty.
 fn tail_text(call: &Call<'_>) -> String {
     String::from_utf8_lossy(call.tail).into_owned()

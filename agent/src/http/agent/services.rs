@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::shapes::SERVICE;
 use super::vet;
 use super::views::{HealthView, ServiceView, aggregate, check_of_health};
-use super::{done, enable_of, tail_text};
+use super::{enable_of, registered, tail_text};
 use crate::http::extract::Call;
 use crate::http::reply::{Answer, Failure, Reply};
 use crate::local::{Registry, ServiceSpec, Source};
@@ -89,7 +89,7 @@ pub async fn register_service(call: &mut Call<'_>) -> Answer {
     vet::service_register(call, &spec).await?;
     let replace = call.query.has("replace-existing-checks");
     call.state.agent.local.register_service(&spec, Source::Remote, replace).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/service/deregister/:id`
@@ -99,7 +99,7 @@ pub async fn deregister_service(call: &Call<'_>) -> Answer {
         vet::service(call, &id).await?;
     }
     call.state.agent.local.deregister_service(&id).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/service/maintenance/:id`
@@ -112,14 +112,14 @@ pub async fn service_maintenance(call: &Call<'_>) -> Answer {
     vet::service(call, &id).await?;
     let local = &call.state.agent.local;
     local.set_service_maintenance(&id, enable, call.query.text("reason"), call.token()).await?;
-    done()
+    registered(call).await
 }
 
 /// `PUT /v1/agent/maintenance`
 pub async fn maintenance(call: &Call<'_>) -> Answer {
     let enable = enable_of(call)?;
     call.state.agent.local.set_node_maintenance(enable, call.query.text("reason"), call.token()).await?;
-    done()
+    registered(call).await
 }
 
 /// `GET /v1/agent/health/service/id/:id`
