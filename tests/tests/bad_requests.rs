@@ -57,7 +57,7 @@ const STATE: &[&str] = &[
     "/v1/acl/auth-methods",
     "/v1/acl/binding-rules",
     "/v1/operator/autopilot/configuration",
-    "/v1/operator/raft/configuration",
+    "/v1/status/peers",
     "/v1/agent/services",
     "/v1/agent/checks",
     "/v1/event/list",

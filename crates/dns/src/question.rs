@@ -248,8 +248,13 @@ fn client_subnet(options: &[u8]) -> Option<Option<ClientSubnet>> {
             let (fixed, address) = data.split_at_checked(4)?;
             let source_prefix = fixed[2];
             let family = u16::from_be_bytes([fixed[0], fixed[1]]);
-            let bytes_max = if family == 1 { 4 } else { 16 };
-            if address.len() > bytes_max {
+            let bytes_max = match family {
+                1 => 4,
+                2 => 16,
+                // Of a family that nobody knows nothing can be told, so that it is as if it had not been sent.
+                _ => continue,
+            };
+            if address.len() > bytes_max || usize::from(source_prefix) > bytes_max * 8 {
                 return None;
             }
             found = Some(ClientSubnet { family, source_prefix, address: address.to_vec() });

@@ -4,7 +4,7 @@
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Deepest nesting of parentheses and `not`.
-pub const DEPTH_MAX: usize = 128;
+pub const DEPTH_MAX: usize = 32;
 
 /// Most regular expressions in one expression.
 pub const REGEX_COUNT_MAX: usize = 32;
