@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Config, Loaded};
+use config::{Config, Loaded, Settings};
 use tokio::sync::mpsc;
 
 use crate::orders::{Order, Orders, Signalled, Signals};
@@ -29,13 +29,14 @@ enum Ending {
 ///
 /// # Errors
 /// When a part cannot start or ends by itself; the text names the cause and the fix.
-pub async fn run(config: Config, read_again: ReadAgain) -> anyhow::Result<()> {
+pub async fn run(loaded: Loaded, read_again: ReadAgain) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let (orders, queue) = Orders::channel();
-    let config = Arc::new(config);
-    let mut parts = start::start(config.clone(), orders).await?;
+    let (shown, mut settings) = (loaded.shown(), loaded.settings);
+    let config = Arc::new(loaded.config);
+    let mut parts = start::start(config.clone(), shown, orders).await?;
     tracing::info!(target: "agent::agent", "Consul agent running!");
-    let result = obey(&mut parts, &config, &read_again, signals, queue).await;
+    let result = obey(&mut parts, (&config, &mut settings), &read_again, signals, queue).await;
     let ending = match &result {
         Ok((ending, _)) => *ending,
         Err(_) => Ending::Stop,
@@ -56,7 +57,7 @@ type Answer = Option<tokio::sync::oneshot::Sender<()>>;
 /// Waits for what ends the agent, and reloads in between.
 async fn obey(
     parts: &mut Parts,
-    config: &Config,
+    (config, settings): (&Config, &mut Settings),
     read_again: &ReadAgain,
     mut signals: Signals,
     mut queue: mpsc::Receiver<Order>,
@@ -67,7 +68,7 @@ async fn obey(
                 Some(Order::Leave(answer)) => return Ok((Ending::Leave, Some(answer))),
                 Some(Order::Reload(answer)) => {
                     // The one who asked may have hung up.
-                    let _ = answer.send(reload(parts, read_again).await);
+                    let _ = answer.send(reload(parts, settings, read_again).await);
                 }
                 None => return Ok((Ending::Stop, None)),
             },
@@ -75,7 +76,7 @@ async fn obey(
                 tracing::info!(target: "agent::agent", ?signal, "Caught");
                 let leaves = match signal {
                     Signalled::Hangup => {
-                        if let Err(error) = reload(parts, read_again).await {
+                        if let Err(error) = reload(parts, settings, read_again).await {
                             tracing::error!(target: "agent::agent", %error, "Failed to reload; the old configuration stays");
                         }
                         continue;
@@ -116,9 +117,9 @@ async fn end(parts: &Parts, config: &Config, ending: Ending) {
     }
 }
 
-/// Reads the configuration again and uses what can change at run time: log level, DNS settings, services and checks.
-async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
-    let Loaded { config, warnings } = read_again()?;
+/// Reads the configuration again and uses what can change at run time; the log names what needs a restart.
+async fn reload(parts: &Parts, settings: &mut Settings, read_again: &ReadAgain) -> Result<(), String> {
+    let Loaded { config, warnings, settings: new } = read_again()?;
     for warning in warnings {
         tracing::warn!(target: "agent::agent", "{warning}");
     }
@@ -131,6 +132,17 @@ async fn reload(parts: &Parts, read_again: &ReadAgain) -> Result<(), String> {
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;
     parts.watches.replace(&config).map_err(|error| error.to_string())?;
+    for setting in settings.changed(&new) {
+        match setting.reloadable {
+            true => tracing::info!(target: "agent::agent", key = setting.key, "Setting changed"),
+            false => tracing::warn!(
+                target: "agent::agent",
+                key = setting.key,
+                "Setting changed in the configuration, but not in this agent: it needs a restart"
+            ),
+        }
+    }
+    *settings = new;
     tracing::info!(target: "agent::agent", "Configuration reloaded");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the agent tells about itself: the facts behind `/v1/agent/self` and `consul info`, and the node's own record.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use client::tls::TlsSettings;
@@ -17,7 +17,9 @@ use crate::join::Resolver;
 use crate::local::{LocalAgent, Settings};
 use crate::orders::Orders;
 use crate::raft::node::RaftNode;
+use crate::raft::settings::raft_times;
 use crate::tokens::Tokens;
+use crate::version::CONSUL_API_VERSION;
 
 /// Port of the WAN pool of others, where this agent has none.
 const WAN_PORT: u16 = 8302;
@@ -67,7 +69,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId, tokens: Arc<Tokens>) 
 
 /// The facts behind the agent family of the HTTP API.
 pub(crate) fn facts(
-    config: &Config,
+    (config, shown): (&Config, Json),
     local: &Arc<LocalAgent>,
     (lan, wan): (&Pool, Option<Pool>),
     events: Arc<Events>,
@@ -89,7 +91,7 @@ pub(crate) fn facts(
             node_id: local.node().id.to_string(),
             server: config.server,
         },
-        debug_config: debug_config(config, &local.node().id),
+        debug_config: debug_config(config, shown, &local.node().id),
         more_stats: Box::new(move || more_stats(raft.as_ref(), &members)),
     })
 }
@@ -118,51 +120,14 @@ fn more_stats(raft: Option<&RaftNode>, lan: &Pool) -> StatGroups {
     groups
 }
 
-/// The part of the configuration in force that people look at, under Consul's names. There are no secrets in it.
-fn debug_config(config: &Config, id: &NodeId) -> Json {
-    let port = |port: Option<u16>| port.map_or(-1, i64::from);
-    let tcp = |ip, port: Option<u16>| port.map_or(String::new(), |port| format!("tcp://{}", SocketAddr::new(ip, port)));
-    json!({
-        "AdvertiseAddrLAN": config.advertise_addr,
-        "AdvertiseAddrWAN": config.advertise_addr_wan,
-        "BindAddr": config.bind_addr,
-        "Bootstrap": config.bootstrap,
-        "BootstrapExpect": config.bootstrap_expect,
-        "CheckUpdateInterval": format_duration(config.check_update_interval),
-        "ClientAddrs": config.client_addrs,
-        "DNSDomain": format!("{}.", config.domain),
-        "DNSPort": port(config.ports.dns),
-        "DataDir": config.data_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
-        "Datacenter": config.datacenter,
-        "DevMode": config.dev_mode,
-        "EnableLocalScriptChecks": config.enable_local_script_checks,
-        "EnableRemoteScriptChecks": config.enable_script_checks,
-        "HTTPPort": port(config.ports.http),
-        "HTTPSPort": port(config.ports.https),
-        "KVMaxValueSize": config.limits.kv_max_value_size,
-        "LeaveDrainTime": format_duration(config.performance.leave_drain_time),
-        "LeaveOnTerm": config.leave_on_terminate,
-        "LogLevel": config.log_level.as_str().to_uppercase(),
-        "NodeID": id,
-        "NodeMeta": config.node_meta,
-        "NodeName": config.node_name,
-        "PrimaryDatacenter": config.primary_datacenter,
-        "RPCHoldTimeout": format_duration(config.performance.rpc_hold_timeout),
-        "RetryJoinLAN": config.retry_join,
-        "RetryJoinWAN": config.retry_join_wan,
-        "SerfAdvertiseAddrLAN": tcp(config.advertise_addr, Some(config.ports.serf_lan)),
-        "SerfAdvertiseAddrWAN": tcp(config.advertise_addr_wan, config.ports.serf_wan),
-        "SerfBindAddrLAN": tcp(config.serf_lan_bind, Some(config.ports.serf_lan)),
-        "SerfBindAddrWAN": tcp(config.serf_wan_bind, config.ports.serf_wan),
-        "SerfPortLAN": config.ports.serf_lan,
-        "SerfPortWAN": port(config.ports.serf_wan),
-        "ServerMode": config.server,
-        "ServerPort": config.ports.server,
-        "SkipLeaveOnInt": config.skip_leave_on_interrupt,
-        "StartJoinAddrsLAN": config.start_join,
-        "StartJoinAddrsWAN": config.start_join_wan,
-        "EncryptKey": if config.gossip_encryption.key.is_some() { "hidden" } else { "" },
-        "EncryptVerifyIncoming": config.gossip_encryption.verify_incoming,
-        "EncryptVerifyOutgoing": config.gossip_encryption.verify_outgoing,
-    })
+/// What only a running agent knows, laid over the configuration in force.
+fn debug_config(config: &Config, mut shown: Json, id: &NodeId) -> Json {
+    shown["NodeID"] = json!(id);
+    shown["Version"] = CONSUL_API_VERSION.into();
+    shown["VersionPrerelease"] = "".into();
+    shown["Revision"] = "".into();
+    for (name, time) in raft_times(config.performance.raft_multiplier) {
+        shown[name] = format_duration(time).into();
+    }
+    shown
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use client::tls::TlsSettings;
 use config::Config;
-use model::{NodeName, Token};
+use model::{Json, NodeName, Token};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -115,7 +115,7 @@ impl Tasks {
 }
 
 /// Builds and starts everything.
-pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> {
+pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> Result<Parts> {
     let lock = hold_data_dir(&config)?;
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
     let (http_sockets, tls) = bind_http(&config)?;
@@ -160,7 +160,7 @@ pub(crate) async fn start(config: Arc<Config>, orders: Orders) -> Result<Parts> 
     let events = Events::new(lan.clone(), local.clone());
     tasks.spawn(events.clone().run(pool_events));
     let raft = server.as_ref().map(ServerParts::raft);
-    let facts = agent_info::facts(&config, &local, (&lan, wan.clone()), events, raft, orders);
+    let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
     let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
     if let Some(tls) = &tls {

@@ -76,6 +76,7 @@ fn conformance(log: &Log) -> Result<()> {
         "watches",
         "streams",
         "acl_matrix",
+        "configurations",
         "cli",
     ];
     process_tests(log, PROGRAMS)

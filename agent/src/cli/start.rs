@@ -32,7 +32,7 @@ pub fn start(words: &[String]) -> ExitCode {
     let read_again: ReadAgain = Arc::new(move || parse(&words));
     let pid_file = loaded.config.pid_file.clone();
     let code = match prepare(loaded) {
-        Ok((config, runtime)) => run(&runtime, config, read_again),
+        Ok((loaded, runtime)) => run(&runtime, loaded, read_again),
         Err(error) => failed(&format!("==> {error:#}")),
     };
     if let Some(path) = pid_file {
@@ -43,8 +43,8 @@ pub fn start(words: &[String]) -> ExitCode {
 }
 
 /// From here on the log is where everything is said.
-fn run(runtime: &Runtime, config: Config, read_again: ReadAgain) -> ExitCode {
-    let code = match runtime.block_on(crate::agent::run(config, read_again)) {
+fn run(runtime: &Runtime, loaded: Loaded, read_again: ReadAgain) -> ExitCode {
+    let code = match runtime.block_on(crate::agent::run(loaded, read_again)) {
         Ok(()) => 0,
         Err(error) => {
             tracing::error!(target: "agent::agent", "Error starting agent: error=\"{error:#}\"");
@@ -67,8 +67,8 @@ fn workers(server: bool) -> usize {
 }
 
 /// Everything before the agent itself: data directory, identity, process file, banner, log, threads.
-fn prepare(loaded: Loaded) -> Result<(Config, Runtime)> {
-    let Loaded { mut config, warnings } = loaded;
+fn prepare(mut loaded: Loaded) -> Result<(Loaded, Runtime)> {
+    let config = &mut loaded.config;
     if let Some(dir) = &config.data_dir {
         fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
     }
@@ -78,16 +78,16 @@ fn prepare(loaded: Loaded) -> Result<(Config, Runtime)> {
         fs::write(path, std::process::id().to_string())
             .with_context(|| format!("cannot write the process id to {}", path.display()))?;
     }
-    let log = log_settings(&config)?;
+    let log = log_settings(config)?;
     // A closed standard output stops nothing: the agent serves without it.
-    let _ = std::io::stdout().write_all(banner(&config).as_bytes());
+    let _ = std::io::stdout().write_all(banner(config).as_bytes());
     log::start(log)?;
-    for warning in warnings {
+    for warning in &loaded.warnings {
         tracing::warn!(target: "agent::agent", "{warning}");
     }
-    let workers = workers(config.server);
+    let workers = workers(loaded.config.server);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
-    Ok((config, runtime.context("cannot start threads")?))
+    Ok((loaded, runtime.context("cannot start threads")?))
 }
 
 /// Opens what the log goes to.
@@ -179,7 +179,7 @@ mod tests {
             pid.display(),
             folder.path().display()
         );
-        let (config, _runtime) = prepare(loaded(&line)).unwrap();
+        let (Loaded { config, .. }, _runtime) = prepare(loaded(&line)).unwrap();
         assert_eq!(fs::read_to_string(pid).unwrap(), std::process::id().to_string());
         assert_eq!(fs::read_to_string(data.join("node-id")).unwrap().trim(), config.node_id.unwrap());
         assert!(folder.path().join("consul.log").is_file());

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use model::NodeName;
 use openraft::{Config, SnapshotPolicy};
@@ -40,6 +41,19 @@ pub struct RaftSettings {
     pub trailing_logs: u64,
 }
 
+/// The times in force under the names that `/v1/agent/self` has for them: a leader's lease is the longest time in which
+/// nobody starts an election after its last heartbeat.
+#[must_use]
+pub fn raft_times(multiplier: u32) -> [(&'static str, Duration); 3] {
+    let scaled =
+        |milliseconds: u64| Duration::from_millis(milliseconds * u64::from(multiplier.clamp(1, MULTIPLIER_MAX)));
+    [
+        ("ConsulRaftHeartbeatTimeout", scaled(HEARTBEAT_MS)),
+        ("ConsulRaftElectionTimeout", scaled(ELECTION_MS_MAX)),
+        ("ConsulRaftLeaderLeaseTimeout", scaled(ELECTION_MS_MAX)),
+    ]
+}
+
 impl RaftSettings {
     /// Settings with the defaults.
     #[must_use]
@@ -53,8 +67,8 @@ impl RaftSettings {
 
     /// Time in which an election is over, usually.
     #[must_use]
-    pub fn election_time(&self) -> std::time::Duration {
-        std::time::Duration::from_millis(2 * ELECTION_MS_MAX * self.scale())
+    pub fn election_time(&self) -> Duration {
+        Duration::from_millis(2 * ELECTION_MS_MAX * self.scale())
     }
 
     pub(super) fn to_config(&self) -> Config {

@@ -102,12 +102,16 @@ impl Layer {
         let default: Value = serde_json::from_str(setting.default).unwrap_or_default();
         let unchanged = value == default || value.as_f64().is_some_and(|n| Some(n) == default.as_f64());
         match setting.support {
-            Support::Works => self.entries.push(Entry { setting, value, origin }),
-            Support::Moot => {}
-            _ if unchanged => {}
-            Support::NoEffect(why) => self.warnings.push(format!("{:?} will have no effect: {why}", setting.key)),
-            Support::NotYet(what_to_do) => self.refuse(origin, format!("{}: {what_to_do}", setting.key), false),
+            Support::NotYet(what_to_do) if !unchanged => {
+                self.refuse(origin, format!("{}: {what_to_do}", setting.key), false);
+                return;
+            }
+            Support::NoEffect(why) if !unchanged => {
+                self.warnings.push(format!("{:?} will have no effect: {why}", setting.key));
+            }
+            _ => {}
         }
+        self.entries.push(Entry { setting, value, origin });
     }
 }
 

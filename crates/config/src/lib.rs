@@ -12,6 +12,7 @@ mod problem;
 mod read;
 mod render;
 pub mod schema;
+mod shown;
 mod suggest;
 mod validate;
 
@@ -22,7 +23,7 @@ pub use config::{
 pub use entry::{EntryError, parse_entry, read_entry};
 pub use host::{Host, Interface, TemplateError};
 pub use layer::{Format, Source, parse_bool};
-pub use load::{Inputs, Loaded, load, services};
+pub use load::{Inputs, Loaded, Settings, load, services};
 pub use problem::{Origin, Problem, Problems};
 pub use render::Draft;
 pub use suggest::closest;

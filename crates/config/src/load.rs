@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::layer::{Entry, Format, Layer, Source};
 use crate::problem::{Origin, Problems};
-use crate::schema::{DEV_OVERLAY, Kind, setting_of_flag, settings};
+use crate::schema::{DEV_OVERLAY, Kind, Setting, setting, setting_of_flag, settings};
+use crate::shown::debug_config;
 use crate::validate::validate;
 
 /// What the user gave, in the order given.
@@ -31,6 +32,41 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings for the user.
     pub warnings: Vec<String>,
+    /// What the configuration was made from.
+    pub settings: Settings,
+}
+
+impl Loaded {
+    /// The configuration as `/v1/agent/self` shows it, without what only a running agent knows.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        debug_config(&self.config, &self.settings)
+    }
+}
+
+/// The value of every key after the merge, of those without effect too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings(Values);
+
+impl Settings {
+    /// A key's value; null for an unknown one.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &Value {
+        self.0.get(key).map_or(&Value::Null, |(value, _)| value)
+    }
+
+    pub(crate) fn is_default(&self, key: &str) -> bool {
+        self.0.get(key).is_none_or(|(value, _)| *value == default_of(key))
+    }
+
+    /// The keys whose values differ, in the order of their names.
+    pub fn changed<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'static Setting> + 'a {
+        self.0.iter().filter(|(key, (value, _))| other.get(key) != value).filter_map(|(key, _)| setting(key))
+    }
+}
+
+fn default_of(key: &str) -> Value {
+    setting(key).and_then(|setting| serde_json::from_str(setting.default).ok()).unwrap_or_default()
 }
 
 /// Merges and validates. Lists of flags come before those of files; otherwise flags win over files and `-hcl` over both.
@@ -38,7 +74,8 @@ pub fn load(inputs: &Inputs, host: &Host) -> Result<Loaded, Problems> {
     let mut merged = Merged::defaults();
     if inputs.dev {
         let source = Source { name: String::new(), format: Format::Json, text: DEV_OVERLAY.to_owned() };
-        merged.add(Layer::of_source(&source));
+        // What has no effect deserves no warning where the user did not ask for it.
+        merged.add(Layer { warnings: Vec::new(), ..Layer::of_source(&source) });
     }
     let flags: Vec<Layer> = inputs
         .flags
@@ -62,7 +99,7 @@ pub fn load(inputs: &Inputs, host: &Host) -> Result<Loaded, Problems> {
     let (config, found) = validate(&values, inputs.dev, host, &mut warnings);
     problems.extend(found);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+        Some(config) if problems.is_empty() => Ok(Loaded { config, warnings, settings: Settings(values) }),
         _ => Err(Problems(problems)),
     }
 }
