@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AgentMember, AutopilotChange, AutopilotConfig, NodeName, Token};
+use model::{AgentMember, AutopilotChange, AutopilotConfig, KvHistoryLimits, NodeName, Token};
 use server::acl::{self, Context};
 use server::leader::brake::{Brake, Plan};
 use server::leader::expiry::{self, Step};
@@ -59,6 +59,8 @@ pub struct Duties {
     pub initial_management: Option<Token>,
     /// Settings of autopilot for a new cluster.
     pub autopilot: AutopilotConfig,
+    /// How much of the past of keys is kept.
+    pub kv_history: KvHistoryLimits,
     /// Setting of the brake on mass failures; 0 for none.
     pub brake_percent: u8,
 }
@@ -114,7 +116,10 @@ async fn lead(duties: &Duties) {
             () = duties.raft.restored() => next_pass = Instant::now(),
             _ = acl_due.tick() => keep_acl(duties).await,
             _ = coordinates_due.tick() => write_coordinates(duties).await,
-            _ = tombstones_due.tick() => reap_tombstones(duties, &mut reaper, began.elapsed()).await,
+            _ = tombstones_due.tick() => {
+                limit_history(duties).await;
+                reap_tombstones(duties, &mut reaper, began.elapsed()).await;
+            }
         }
     }
 }
@@ -251,6 +256,20 @@ async fn expire_keys(raft: &RaftNode) {
 async fn propose(duties: &Duties, write: Write) -> Result<(), RequestError> {
     let request = Request { datacenter: String::new(), token: Token::default(), action: Action::Write(write) };
     duties.backend.call_trusted(request).await.map(drop)
+}
+
+/// How much of the past of keys is kept is for the leader to say: all servers must keep the same.
+async fn limit_history(duties: &Duties) {
+    // The view must have everything that earlier leaders did, or their work would be done again.
+    if duties.raft.ready_to_read(Consistency::Default).await.is_err()
+        || duties.raft.reader().load().kv_history_limits() == duties.kv_history
+    {
+        return;
+    }
+    let command = Command::KvHistory(duties.kv_history);
+    if let Err(NotDone::Failed(error)) = duties.raft.propose(command.encode().into()).await {
+        tracing::warn!(target: "agent::leader", %error, "failed to set how much history of keys is kept, will retry");
+    }
 }
 
 async fn reap_tombstones(duties: &Duties, reaper: &mut TombstoneReaper, since_began: Duration) {

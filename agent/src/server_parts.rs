@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use config::Config;
-use model::{NodeId, NodeName};
+use model::{KvHistoryLimits, NodeId, NodeName};
 use server::acl::{Guard, Settings};
 use uuid::Uuid;
 
@@ -91,6 +91,10 @@ impl ServerParts {
             datacenter: config.datacenter.clone(),
             initial_management: config.acl.enabled.then(|| config.acl.tokens.initial_management.clone()),
             autopilot: config.autopilot.clone(),
+            kv_history: KvHistoryLimits {
+                versions: config.limits.kv_history_versions,
+                bytes: config.limits.kv_history_max_bytes,
+            },
             brake_percent: config.mass_failure_brake_percent,
         };
         tasks.spawn(leader::run(Arc::new(duties)));

@@ -52,3 +52,29 @@ fn keys_expire_under_the_leader_of_the_day() {
     let kept = agent.get_json("/v1/kv/kept?times");
     assert!(kept[0]["ExpireTime"].is_null() && kept[0]["CreateTime"].is_string(), "{kept}");
 }
+
+#[test]
+fn a_lifetime_is_given_in_transactions_and_on_the_command_line_too() {
+    let agent = Agent::server(&Program::ours(), &[]);
+    assert_eq!(agent.output_of(&["kv", "put", "-ttl=1h", "line", "x"]).trim(), "Success! Data written to: line");
+    let txn = |verb: &str, ttl: &str| {
+        let body = serde_json::json!([{"KV": {"Verb": verb, "Key": "txn", "Value": "eA==", "TTL": ttl}}]).to_string();
+        agent.request("PUT", "/v1/txn", body.as_bytes()).expect("an answer")
+    };
+    assert_eq!(txn("set", "1h").status, 200);
+    for key in ["line", "txn"] {
+        let entry = agent.get_json(&format!("/v1/kv/{key}?times"));
+        assert!(entry[0]["ExpireTime"].is_string(), "{entry}");
+    }
+    for (verb, ttl, status, text) in [
+        ("set", "soon", 400, "Invalid ttl"),
+        ("set", "1ms", 409, "Invalid ttl 1ms: it must be between 1s and"),
+        ("delete", "1h", 409, "A ttl goes together with a plain write or cas only"),
+    ] {
+        let refused = txn(verb, ttl);
+        assert_eq!(refused.status, status, "{}", refused.text());
+        assert!(refused.text().contains(text), "{}", refused.text());
+    }
+    assert_eq!(txn("set", "").status, 200);
+    assert!(agent.get_json("/v1/kv/txn?times")[0]["ExpireTime"].is_null(), "a write without one ends the time");
+}

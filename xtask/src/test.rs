@@ -92,6 +92,7 @@ fn cluster(log: &Log) -> Result<()> {
             "linearizability",
             "locks",
             "expiry",
+            "history",
             "mass_failure",
             "snapshot_agent",
         ],

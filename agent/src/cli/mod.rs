@@ -73,6 +73,7 @@ static COMMANDS: &[Command] = &[
     kv::delete::COMMAND,
     kv::export::COMMAND,
     kv::get::COMMAND,
+    kv::history::COMMAND,
     kv::import::COMMAND,
     kv::put::COMMAND,
     lock::COMMAND,

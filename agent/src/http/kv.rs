@@ -20,9 +20,23 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
     if call.query.has("stream") {
         return stream::keys(call, key);
     }
+    let past = ["history", "at-index"];
+    refuse_conflicts(call, &past.map(|past| (past, "keys")))?;
+    refuse_conflicts(call, &["recurse", "raw", "at-index"].map(|other| ("history", other)))?;
     let is_keys = call.query.has("keys");
     let times = call.query.has("times");
-    let query = if is_keys {
+    let query = if let Some(index) = at_index(call)? {
+        let is_recurse = call.query.has("recurse");
+        if is_root && !is_recurse {
+            return Err(Failure::bad_request(MISSING_KEY));
+        }
+        if call.query.has("raw") {
+            options.form = Form::Rows;
+        }
+        Query::KvAt { key, index, is_recurse, times }
+    } else if call.query.has("history") && !is_root {
+        Query::KvHistory { key }
+    } else if is_keys {
         Query::KvKeys { prefix: key, separator: call.query.text("separator").as_bytes().to_vec() }
     } else if call.query.has("recurse") {
         Query::KvList { prefix: key, times }
@@ -138,9 +152,19 @@ fn number(call: &Call<'_>, name: &str) -> Result<Option<u64>, Failure> {
     call.query.get(name).map(|text| parse_u64(text).map_err(Failure::internal)).transpose()
 }
 
+/// `?at-index`.
+fn at_index(call: &Call<'_>) -> Result<Option<u64>, Failure> {
+    let wrong = |text: &str| Failure::bad_request(format!("Invalid at-index {text:?}: it must be an index"));
+    call.query.get("at-index").map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+}
+
 /// Nanoseconds that an entry lives, 0 for ever; how many are allowed is for the leader to say.
 fn ttl(call: &Call<'_>) -> Result<u64, Failure> {
-    let Some(text) = call.query.get("ttl") else { return Ok(0) };
+    call.query.get("ttl").map_or(Ok(0), parse_ttl)
+}
+
+/// Nanoseconds of a written time.
+pub fn parse_ttl(text: &str) -> Result<u64, Failure> {
     let wrong = |why: &str| Failure::bad_request(format!("Invalid ttl {text:?}: {why}"));
     let nanos = parse_nanos(text).map_err(|error| wrong(&error.to_string()))?;
     match u64::try_from(nanos) {

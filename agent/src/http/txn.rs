@@ -79,7 +79,7 @@ fn convert(operation: Operation, value_max: usize) -> Result<Option<TxnOp>, Fail
 }
 
 fn convert_kv(operation: KvOperation, value_max: usize) -> Result<TxnOp, Failure> {
-    let KvOperation { verb, key, value, flags, index, session } = operation;
+    let KvOperation { verb, key, value, flags, index, session, ttl } = operation;
     let value = decode_base64(&value)?;
     if value.len() > value_max {
         return Err(Failure::new(
@@ -103,7 +103,8 @@ fn convert_kv(operation: KvOperation, value_max: usize) -> Result<TxnOp, Failure
         verb => return Ok(refused("KV", verb)),
     };
     let value = Blob::new(value);
-    Ok(TxnOp::Kv(KvChange { verb, key, value, flags, index, session, ..KvChange::default() }))
+    let ttl = if ttl.is_empty() { 0 } else { super::kv::parse_ttl(&ttl)? };
+    Ok(TxnOp::Kv(KvChange { verb, key, value, flags, index, session, ttl, ..KvChange::default() }))
 }
 
 fn convert_node(operation: NodeOperation) -> TxnOp {

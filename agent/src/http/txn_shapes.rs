@@ -37,6 +37,9 @@ pub struct KvOperation {
     pub flags: u64,
     /// Index to compare with.
     pub index: u64,
+    /// How long the entry lives, for `set` and `cas`; empty for ever. Not in Consul.
+    #[serde(rename = "TTL")]
+    pub ttl: String,
     /// Session that locks, unlocks or is compared with.
     pub session: SessionId,
 }
@@ -96,6 +99,7 @@ static KV: Struct = object(
         field("Index", Shape::Uint("uint64")),
         field("Session", Shape::TEXT),
         field("Namespace", Shape::TEXT),
+        field("TTL", Shape::TEXT),
     ],
 );
 

@@ -28,17 +28,55 @@ pub struct PutOptions {
     pub condition: Condition,
     /// Flags to store.
     pub flags: u64,
+    /// How long the entry lives, as `30s`; empty for ever. Not in Consul.
+    pub ttl: String,
     /// Datacenter to write in; empty means the agent's own.
     pub datacenter: String,
+}
+
+/// What a key was from one index on.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct KvPast {
+    /// The entry; of a deletion only the key and the index.
+    #[serde(flatten)]
+    pub entry: KvEntry,
+    /// Whether it was deleted.
+    pub deleted: bool,
 }
 
 impl Client {
     /// One entry; `None` where there is none.
     pub async fn kv_get(&self, key: &Key, options: &QueryOptions) -> Result<Answer<Option<KvEntry>>, Error> {
         let found: Answer<Vec<KvEntry>> = self.kv_rows(target(key), options).await?;
-        let (mut rows, index) = (found.rows, found.index);
-        let row = if rows.is_empty() { None } else { Some(rows.swap_remove(0)) };
-        Ok(Answer { rows: row, index, known_leader: found.known_leader, last_contact: found.last_contact })
+        Ok(found.first())
+    }
+
+    /// One entry as it was at an index; `None` where there was none. Not in Consul.
+    pub async fn kv_get_at(
+        &self,
+        key: &Key,
+        index: u64,
+        options: &QueryOptions,
+    ) -> Result<Answer<Option<KvEntry>>, Error> {
+        let found: Answer<Vec<KvEntry>> =
+            self.kv_rows(target(key).pair("at-index", &index.to_string()), options).await?;
+        Ok(found.first())
+    }
+
+    /// All entries whose keys start with the prefix, as they were at an index. Not in Consul.
+    pub async fn kv_list_at(
+        &self,
+        prefix: &Key,
+        index: u64,
+        options: &QueryOptions,
+    ) -> Result<Answer<Vec<KvEntry>>, Error> {
+        self.kv_rows(target(prefix).key("recurse").pair("at-index", &index.to_string()), options).await
+    }
+
+    /// All that is known of a key, the newest first. Not in Consul.
+    pub async fn kv_history(&self, key: &Key, options: &QueryOptions) -> Result<Answer<Vec<KvPast>>, Error> {
+        self.kv_rows(target(key).key("history"), options).await
     }
 
     /// All entries whose keys start with the prefix.
@@ -58,7 +96,7 @@ impl Client {
 
     /// Writes a key; `false` where the condition did not hold.
     pub async fn kv_put(&self, key: &Key, value: impl Into<Bytes>, options: &PutOptions) -> Result<bool, Error> {
-        let mut to = target(key).optional("dc", &options.datacenter);
+        let mut to = target(key).optional("dc", &options.datacenter).optional("ttl", &options.ttl);
         if options.flags != 0 {
             to = to.pair("flags", &options.flags.to_string());
         }
@@ -113,6 +151,17 @@ impl Client {
         }
         let found: Answer<Option<Vec<T>>> = answer(&path, &reply.ok()?)?;
         Ok(found.or_empty())
+    }
+}
+
+impl<T> Answer<Vec<T>> {
+    fn first(self) -> Answer<Option<T>> {
+        Answer {
+            rows: self.rows.into_iter().next(),
+            index: self.index,
+            known_leader: self.known_leader,
+            last_contact: self.last_contact,
+        }
     }
 }
 

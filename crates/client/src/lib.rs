@@ -24,7 +24,7 @@ pub use agent::{EventToFire, TtlVerb};
 pub use catalog::CatalogInstance;
 pub use error::{AddressError, Error, os_error_text};
 pub use keyring::{KeyChange, KeyringPool};
-pub use kv::{Condition, PutOptions};
+pub use kv::{Condition, KvPast, PutOptions};
 pub use lock::{Contender, LockError, LockOptions};
 pub use operator::PeerToRemove;
 pub use query::{Answer, QueryOptions};

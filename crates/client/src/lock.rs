@@ -138,7 +138,7 @@ impl Contender {
 
     fn put_options(&self, condition: Condition) -> PutOptions {
         let flags = if self.is_semaphore() { SEMAPHORE_FLAGS } else { LOCK_FLAGS };
-        PutOptions { condition, flags, datacenter: self.options.datacenter.clone() }
+        PutOptions { condition, flags, datacenter: self.options.datacenter.clone(), ..PutOptions::default() }
     }
 
     /// Waits until the lock is held. Dropping the future gives up; what it got meanwhile goes with [`Self::release`].

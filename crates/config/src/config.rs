@@ -331,6 +331,10 @@ pub struct Limits {
     pub txn_max_req_len: usize,
     /// Most operations of a transaction.
     pub txn_max_ops: usize,
+    /// Most past versions that are kept of one key; 0 for none.
+    pub kv_history_versions: u32,
+    /// Most bytes of all past versions of keys.
+    pub kv_history_max_bytes: u64,
 }
 
 /// Settings of the DNS answers.

@@ -22,6 +22,8 @@ use crate::read::Reader;
 const RAFT_MULTIPLIER_MAX: i64 = 10;
 /// Shortest `reconnect_timeout`.
 const RECONNECT_TIMEOUT_MIN: Duration = Duration::from_hours(8);
+/// Most past versions of one key that may be asked for: a write of the key touches them all.
+const KV_HISTORY_VERSIONS_MAX: u32 = 1000;
 /// Above this size of a value the log of the servers suffers; Consul's own advice.
 const KV_VALUE_SUGGESTED_MAX: usize = 512 * 1024;
 
@@ -464,6 +466,15 @@ fn gossip(reader: &mut Reader<'_>, keys: &[&'static str; 6]) -> GossipTiming {
 fn limits(reader: &mut Reader<'_>) -> Limits {
     let kv_max_value_size = reader.size("limits.kv_max_value_size", 1);
     let rate = reader.float("limits.rpc_rate");
+    let kv_history_versions = reader.at_least_zero("limits.kv_history_versions");
+    if kv_history_versions > KV_HISTORY_VERSIONS_MAX {
+        reader.refuse(
+            "limits.kv_history_versions",
+            &format!(
+                "limits.kv_history_versions cannot be {kv_history_versions}. Must be at most {KV_HISTORY_VERSIONS_MAX}"
+            ),
+        );
+    }
     Limits {
         http_max_conns_per_client: reader.at_least_zero("limits.http_max_conns_per_client"),
         rpc_max_conns_per_client: reader.at_least_zero("limits.rpc_max_conns_per_client"),
@@ -476,6 +487,8 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
             false => kv_max_value_size,
         },
         txn_max_ops: reader.size("limits.txn_max_ops", 1),
+        kv_history_versions,
+        kv_history_max_bytes: reader.count("limits.kv_history_max_bytes", 0),
     }
 }
 

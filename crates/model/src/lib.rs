@@ -16,6 +16,7 @@ mod ids;
 mod intention;
 mod json;
 mod kv;
+mod kv_history;
 mod member;
 mod mesh_ca;
 mod meta;
@@ -49,6 +50,7 @@ pub use ids::{CheckId, Key, NodeId, NodeName, ServerId, ServiceId, ServiceName, 
 pub use intention::{DEFAULT_NAMESPACE, Intention, IntentionSide, WILDCARD};
 pub use json::{Blob, Json, to_json};
 pub use kv::{KvChange, KvCopy, KvEntry, KvSince, KvVerb, TimedKvEntry};
+pub use kv_history::{KvHistoryLimits, KvVersion};
 pub use member::{AgentMember, MemberStatus};
 pub use mesh_ca::{CaRoot, MeshCa};
 pub use meta::{InvalidMeta, validate_meta};

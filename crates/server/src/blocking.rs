@@ -148,7 +148,7 @@ impl Read<'_> {
             Form::Rows => {
                 let (filter, datacenter) = (self.filter.as_ref(), self.shared.datacenter());
                 let answer = endpoint::evaluate_page(view, &caller, &self.query, filter, &self.page, datacenter)?;
-                let fencing_token = endpoint::fencing_token(view, &answer);
+                let fencing_token = endpoint::fencing_token(view, &self.query, &answer);
                 Ok(Reading { index, body: Body::Rows(answer), fencing_token })
             }
             Form::Json => {

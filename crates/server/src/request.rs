@@ -10,9 +10,9 @@ pub use crate::mesh::{IntentionCheck, MeshQuery, MeshWrite, Overrides};
 use bytes::Bytes;
 use model::{
     AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, DatacenterCoordinates,
-    Deregistration, HealthCheck, Key, KvEntry, KvSince, Node, NodeCoordinate, NodeName, NodeServices, PreparedQuery,
-    QueryExecution, RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName, ServiceUsage, Session,
-    SessionId, TextMap, Token, TxnAnswer, TxnLook, TxnOp,
+    Deregistration, HealthCheck, Key, KvEntry, KvSince, KvVersion, Node, NodeCoordinate, NodeName, NodeServices,
+    PreparedQuery, QueryExecution, RaftConfiguration, Registration, ServerId, ServiceInstance, ServiceName,
+    ServiceUsage, Session, SessionId, TextMap, Token, TxnAnswer, TxnLook, TxnOp,
 };
 pub use model::{KvChange, KvCopy, KvVerb};
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,10 @@ pub enum Query {
     AllHealth { tags: Vec<String>, passing: bool, meta: TextMap },
     /// What happened to the keys under a prefix after an index; waits as [`Query::KvList`] does.
     KvSince { prefix: Key, since: u64 },
+    /// All that is known of a key, the newest first.
+    KvHistory { key: Key },
+    /// What a key, or everything under a prefix, was at an index; in JSON with their `times`, if wanted. Never blocks.
+    KvAt { key: Key, index: u64, is_recurse: bool, times: bool },
     /// About the ACL system. Never shared between callers.
     Acl(AclQuery),
     /// Instances, with their checks, of the gateways that lead into the mesh to a service.
@@ -392,6 +396,8 @@ pub enum Answer {
     Txn(TxnAnswer),
     /// Changes of keys.
     KvSince(KvSince),
+    /// Versions of a key, the newest first.
+    KvHistory(Key, Vec<KvVersion>),
     /// About the ACL system.
     Acl(AclAnswer),
     /// A document about the mesh, `None` when there is nothing of the name.

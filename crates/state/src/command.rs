@@ -5,8 +5,8 @@
 //! ones take their defaults and unknown ones are passed over.
 
 use model::{
-    AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, MeshCa, NodeCoordinate,
-    PreparedQuery, Registration, Session, SessionId, Timestamp, TxnOp,
+    AutopilotChange, ConfigEntry, Deregistration, EntryKind, Intention, KvChange, KvCopy, KvHistoryLimits, MeshCa,
+    NodeCoordinate, PreparedQuery, Registration, Session, SessionId, Timestamp, TxnOp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,7 @@ const TXN: u8 = 15;
 const AUTOPILOT: u8 = 56;
 const KV_COPY: u8 = 58;
 const KV_EXPIRE: u8 = 59;
+const KV_HISTORY: u8 = 60;
 const RESTORE: u8 = 63;
 const COORDINATES: u8 = 20;
 const PREPARED_QUERY: u8 = 22;
@@ -80,6 +81,8 @@ pub enum Command {
         /// Most of them, the earliest first.
         max: u32,
     },
+    /// Set how much of the past of keys is kept.
+    KvHistory(KvHistoryLimits),
     /// Several operations in order, all or none.
     Txn(Vec<TxnOp>),
     /// Change the settings of autopilot.
@@ -246,6 +249,7 @@ impl Command {
             Self::ReapLockDelays { index } => encode(REAP_LOCK_DELAYS, &ReapLockDelaysBody { index: *index }),
             Self::KvCopy(copy) => encode(KV_COPY, copy),
             Self::KvExpire { until, max } => encode(KV_EXPIRE, &KvExpireBody { until: *until, max: *max }),
+            Self::KvHistory(limits) => encode(KV_HISTORY, limits),
             Self::Txn(operations) => encode(TXN, &TxnRef { operations }),
             Self::Autopilot(body) => encode(AUTOPILOT, body),
             Self::Restore(body) => encode(RESTORE, body),
@@ -289,6 +293,7 @@ impl Command {
             REAP_LOCK_DELAYS => decode(body).map(|body: ReapLockDelaysBody| Self::ReapLockDelays { index: body.index }),
             KV_COPY => decode(body).map(Self::KvCopy),
             KV_EXPIRE => decode(body).map(|KvExpireBody { until, max }| Self::KvExpire { until, max }),
+            KV_HISTORY => decode(body).map(Self::KvHistory),
             TXN => decode(body).map(|body: TxnBody| Self::Txn(body.operations)),
             AUTOPILOT => decode(body).map(Self::Autopilot),
             RESTORE => decode(body).map(Self::Restore),

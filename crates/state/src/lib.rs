@@ -35,5 +35,5 @@ pub use restore::{RestoreChange, RestoreStep};
 pub use snapshot::{Inventory, InventoryRow, Snapshot, SnapshotError};
 pub use source::{Source, Table};
 pub use store::{Reader, Retired, Store};
-pub use view::View;
+pub use view::{HistoryError, View};
 pub use watch::{Watch, Watches};

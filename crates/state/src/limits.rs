@@ -6,6 +6,9 @@ pub const NESTING_MAX: usize = 64;
 /// Largest record of a snapshot, bytes; a record that claims more is refused before anything is read.
 pub const SNAPSHOT_RECORD_BYTES_MAX: u32 = 256 << 20;
 
+/// What a past version of a key counts in memory beside its key and value, bytes.
+pub const HISTORY_VERSION_BYTES: usize = 200;
+
 /// Longest lock-delay, nanoseconds; sessions may ask for more and get this.
 pub const LOCK_DELAY_MAX_NANOS: u64 = 60_000_000_000;
 

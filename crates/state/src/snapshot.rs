@@ -20,7 +20,7 @@ use crate::command::decode;
 use crate::consul;
 use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
 use crate::restore::{Restored, Staged};
-use crate::tables::{AclTables, Draft, Tables};
+use crate::tables::{AclTables, Draft, HistoryState, KeyHistory, Tables};
 
 const MAGIC: &[u8; 8] = b"concord\0";
 const FORMAT: u8 = 1;
@@ -37,6 +37,8 @@ const SESSION: u8 = 10;
 const HELD_LOCK: u8 = 11;
 const LOCK_DELAY: u8 = 12;
 const AUTOPILOT: u8 = 56;
+const KV_HISTORY: u8 = 60;
+const KEY_HISTORY: u8 = 61;
 const RESTORED: u8 = 63;
 const STAGED: u8 = 64;
 // As the commands that put them.
@@ -223,6 +225,12 @@ impl Snapshot {
         for (key, index) in self.tables.tombstones.pairs() {
             out.record(TOMBSTONE, &StampRecord { key: Key::new(key), index: *index })?;
         }
+        if self.tables.history != HistoryState::default() {
+            out.record(KV_HISTORY, &self.tables.history)?;
+        }
+        for history in self.tables.key_history.iter() {
+            out.record(KEY_HISTORY, history)?;
+        }
         for entry in self.tables.config_entries.iter() {
             out.record(CONFIG_ENTRY, entry)?;
         }
@@ -396,6 +404,8 @@ fn name(kind: u8) -> Option<&'static str> {
         TOMBSTONE => "Tombstone",
         INDEX => "Index",
         AUTOPILOT => "Autopilot",
+        KV_HISTORY => "Limits of the history of keys",
+        KEY_HISTORY => "History of a key",
         RESTORED => "Restored",
         SESSION => "Session",
         HELD_LOCK => "Held lock",
@@ -439,6 +449,8 @@ fn read_record(draft: &mut Draft, kind: u8, number: u64, body: &[u8]) -> Result<
         HELD_LOCK => draft.hold(decode::<HeldLock>(body).map_err(malformed)?),
         LOCK_DELAY => draft.place_lock_delay(decode::<LockDelay>(body).map_err(malformed)?),
         AUTOPILOT => draft.tables.autopilot = Some(Arc::new(decode(body).map_err(malformed)?)),
+        KV_HISTORY => draft.tables.history = decode(body).map_err(malformed)?,
+        KEY_HISTORY => draft.place_history(decode::<KeyHistory>(body).map_err(malformed)?),
         RESTORED => draft.tables.restored = decode(body).map_err(malformed)?,
         STAGED => {
             let StagedRecord { id, bytes } = decode(body).map_err(malformed)?;

@@ -1,6 +1,7 @@
 //! A view: one immutable, complete version of the state. Everything a query can ask.
 
 mod acl;
+mod kv_history;
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use crate::snapshot::Snapshot;
 use crate::source::{Source, Table};
 use crate::tables::{EXTINCTION, FORGOTTEN, MESH_EXTINCTION, Tables, mesh_key, service_key};
 use crate::watch::Watches;
+
+pub use kv_history::HistoryError;
 
 /// One version of the state. Holding one keeps its memory, not the writer: let go of it before waiting.
 pub struct View {

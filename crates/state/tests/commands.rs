@@ -1,13 +1,16 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    AclLink, AclToken, AutopilotChange, AutopilotConfig, Blob, Coordinate, Deregistration, HealthCheck, Key, KvChange,
-    KvCopy, KvVerb, NodeCoordinate, NodeIdentity, NodeService, PreparedQuery, QueryDns, Registration, ServiceCheck,
-    ServiceQuery, Session, SessionBehavior, Timestamp, Token,
+    AclLink, AclPolicy, AclRole, AclToken, AutopilotChange, AutopilotConfig, Blob, ConfigEntry, Coordinate,
+    Deregistration, EntryKind, HealthCheck, Intention, Key, KvChange, KvCopy, KvHistoryLimits, KvVerb, Node,
+    NodeCoordinate, NodeIdentity, NodeService, ObjectVerb, PreparedQuery, QueryDns, Registration, ServiceCheck,
+    ServiceQuery, Session, SessionBehavior, Timestamp, Token, TxnLook, TxnOp,
 };
 use proptest::prelude::*;
 use serde::Serialize;
-use state::{AclCommand, Command, Outcome, RestoreChange, RestoreStep, Store};
+use state::{
+    AclCommand, Command, DeleteConfigEntry, DeleteIntention, Outcome, PutConfigEntry, RestoreChange, RestoreStep, Store,
+};
 
 const GOLDEN: &str = "tests/golden/commands.txt";
 
@@ -92,6 +95,68 @@ fn acl_token() -> AclToken {
     }
 }
 
+fn policy() -> AclPolicy {
+    AclPolicy {
+        id: "33333333-2222-3333-4444-555555555555".to_owned(),
+        name: "p".to_owned(),
+        rules: "key_prefix \"\" { policy = \"read\" }".to_owned(),
+        datacenters: vec!["dc1".to_owned()],
+        hash: Blob::new(&b"h"[..]),
+        ..AclPolicy::default()
+    }
+}
+
+fn role() -> AclRole {
+    AclRole {
+        id: "44444444-2222-3333-4444-555555555555".to_owned(),
+        name: "r".to_owned(),
+        policies: vec![AclLink { id: policy().id, name: String::new() }],
+        node_identities: vec![NodeIdentity { node_name: "n1".to_owned(), datacenter: "dc1".to_owned() }],
+        ..AclRole::default()
+    }
+}
+
+fn entry() -> ConfigEntry {
+    let fields = serde_json::json!({"Protocol": "http", "MeshGateway": {"Mode": "local"}});
+    let serde_json::Value::Object(fields) = fields else { panic!("not an object") };
+    ConfigEntry { kind: EntryKind::ServiceDefaults, name: "web".to_owned(), fields, create_index: 0, modify_index: 0 }
+}
+
+fn intention() -> Intention {
+    Intention {
+        id: "55555555-2222-3333-4444-555555555555".to_owned(),
+        source_name: "web".to_owned(),
+        destination_name: "*".to_owned(),
+        action: "deny".to_owned(),
+        precedence: 8,
+        created_at: "2020-01-02T03:04:05Z".to_owned(),
+        ..Intention::default()
+    }
+}
+
+fn transaction() -> Vec<TxnOp> {
+    let key = Key::from("a");
+    let node = || Node { node: "n1".into(), address: "10.0.0.1".into(), ..Node::default() };
+    let set = KvChange { key: key.clone(), value: Blob::new(&b"v"[..]), ..KvChange::default() };
+    let service = NodeService { id: "web-1".into(), service: "web".into(), port: 80, ..NodeService::default() };
+    let check = HealthCheck { node: "n1".into(), check_id: "c".into(), ..HealthCheck::default() };
+    vec![
+        TxnOp::Kv(set),
+        TxnOp::Look(TxnLook::KvGet { key: key.clone() }),
+        TxnOp::Look(TxnLook::KvTree { prefix: key.clone() }),
+        TxnOp::Look(TxnLook::KvIndex { key: key.clone(), index: 7 }),
+        TxnOp::Look(TxnLook::KvSession { key: key.clone(), session: SESSION.into() }),
+        TxnOp::Look(TxnLook::KvAbsent { key }),
+        TxnOp::Look(TxnLook::Node { id: String::new().into(), node: "n1".into() }),
+        TxnOp::Look(TxnLook::Service { node: "n1".into(), id: "web-1".into() }),
+        TxnOp::Look(TxnLook::Check { node: "n1".into(), id: "c".into() }),
+        TxnOp::Node { verb: ObjectVerb::Set, node: node() },
+        TxnOp::Service { verb: ObjectVerb::Cas, node: "n1".into(), service },
+        TxnOp::Check { verb: ObjectVerb::DeleteCas, check },
+        TxnOp::Look(TxnLook::Refused { what: "unknown KV verb \"x\"".to_owned() }),
+    ]
+}
+
 fn samples() -> Vec<(&'static str, Command)> {
     let change = KvChange {
         verb: KvVerb::Cas,
@@ -141,6 +206,17 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("kv_expiring", Command::KvChange(expiring)),
         ("kv_copy", Command::KvCopy(copy.clone())),
         ("kv_copy_dated", Command::KvCopy(KvCopy { time: Timestamp(1 << 60), ..copy })),
+        ("kv_history", Command::KvHistory(KvHistoryLimits { versions: 10, bytes: 1 << 26 })),
+        ("txn", Command::Txn(transaction())),
+        ("acl_put_policy", Command::Acl(AclCommand::PutPolicy(Box::new(policy())))),
+        ("acl_put_role", Command::Acl(AclCommand::PutRole(Box::new(role())))),
+        ("put_config_entry", Command::PutConfigEntry(PutConfigEntry { entry: entry(), cas: Some(0) })),
+        (
+            "delete_config_entry",
+            Command::DeleteConfigEntry(DeleteConfigEntry { kind: EntryKind::ServiceDefaults, name: "web".to_owned() }),
+        ),
+        ("put_intention", Command::PutIntention(intention())),
+        ("delete_intention", Command::DeleteIntention(DeleteIntention { id: intention().id })),
         ("kv_expire", Command::KvExpire { until: Timestamp(1 << 60), max: 1024 }),
         ("coordinates", Command::Coordinates(vec![coordinate("n1")])),
         ("prepared_query", Command::PreparedQuery(query())),

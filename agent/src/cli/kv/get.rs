@@ -17,6 +17,7 @@ pub const COMMAND: Command = Command {
     about: "Prints the value of a key. With -recurse or -keys the argument is a prefix, by default the empty one, and all\n\
             entries or keys below it are listed.",
     flags: &[
+        Flag::new("at-index", Takes::Uint, "Print what was there at this index, as far as the history reaches."),
         Flag::new("base64", Takes::Bool, "Print values in base64."),
         Flag::new("detailed", Takes::Bool, "Print everything known about the key, not only its value."),
         Flag::new("keys", Takes::Bool, "List keys only, cut after the first separator below the prefix."),
@@ -37,6 +38,9 @@ fn run(parsed: &Parsed) -> Outcome {
     if argument.is_empty() && !is_list {
         return Err(Failure::new("Error! Missing KEY argument"));
     }
+    if parsed.is_set("keys") && parsed.uint("at-index").is_some() {
+        return Err(Failure::new("Error! -at-index does not go together with -keys"));
+    }
     with_agent(parsed, async |client| match (parsed.is_set("keys"), parsed.is_set("recurse")) {
         (true, _) => keys(&client, parsed, argument).await,
         (false, true) => recurse(&client, parsed, argument).await,
@@ -52,7 +56,12 @@ async fn keys(client: &Client, parsed: &Parsed, prefix: &str) -> Outcome {
 }
 
 async fn recurse(client: &Client, parsed: &Parsed, prefix: &str) -> Outcome {
-    let found = client.kv_list(&super::key(prefix), &query_options(parsed)).await.map_err(|error| failed(&error))?;
+    let (prefix, options) = (super::key(prefix), query_options(parsed));
+    let found = match parsed.uint("at-index") {
+        Some(index) => client.kv_list_at(&prefix, index, &options).await,
+        None => client.kv_list(&prefix, &options).await,
+    };
+    let found = found.map_err(|error| failed(&error))?;
     let mut out = Vec::new();
     for (index, row) in found.rows.iter().enumerate() {
         if parsed.is_set("detailed") {
@@ -71,9 +80,13 @@ async fn recurse(client: &Client, parsed: &Parsed, prefix: &str) -> Outcome {
 }
 
 async fn one(client: &Client, parsed: &Parsed, argument: &str) -> Outcome {
-    let found = client.kv_get(&super::key(argument), &query_options(parsed)).await.map_err(|error| failed(&error))?;
+    let (key, options) = (super::key(argument), query_options(parsed));
+    let found = match parsed.uint("at-index") {
+        Some(index) => client.kv_get_at(&key, index, &options).await,
+        None => client.kv_get(&key, &options).await,
+    };
+    let found = found.map_err(|error| failed(&error))?;
     let Some(row) = found.rows else {
-        let key = super::key(argument);
         return Err(Failure::new(format!("Error! No key exists at: {key}")));
     };
     let mut out = value(parsed, &row);

@@ -4,6 +4,7 @@ pub mod copy;
 pub mod delete;
 pub mod export;
 pub mod get;
+pub mod history;
 pub mod import;
 pub mod put;
 

@@ -23,6 +23,7 @@ pub const COMMAND: Command = Command {
         Flag::new("flags", Takes::Uint, "Number to store with the value."),
         Flag::new("modify-index", Takes::Uint, "ModifyIndex for -cas; 0 means that the key must not exist."),
         Flag::new("release", Takes::Bool, "Give up the lock of the key that -session holds."),
+        Flag::new("ttl", Takes::Text("duration"), "Delete the key after this time, like 30s."),
         Flag::new("session", Takes::Text("string"), "Session for -acquire and -release."),
     ],
     shared: Shared::HttpAndServer,
@@ -49,6 +50,7 @@ fn run(parsed: &Parsed) -> Outcome {
     }
     let options = PutOptions {
         condition: condition(parsed)?,
+        ttl: parsed.value("ttl").unwrap_or_default().to_owned(),
         flags: parsed.uint("flags").unwrap_or_default(),
         datacenter: parsed.value("datacenter").unwrap_or_default().to_owned(),
     };

@@ -284,6 +284,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
     row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
     row("limits.txn_max_ops", Int, "8192", "Most operations of a transaction."),
+    row("limits.kv_history_versions", Int, "0", "Most past versions that are kept of one key; 0 for none."),
+    row("limits.kv_history_max_bytes", Int, "67108864", "Most bytes of all past versions of keys."),
     row("http_config.use_cache", Bool, "true", "Answer ?cached from the cache of the agent."),
     row("http_config.response_headers", TextMap, "{}", "Headers added to every answer.")
         .support(Support::NoEffect(HEADERS)),

@@ -32,6 +32,11 @@ pub fn keep_visible(caller: &Caller, query: &Query, answer: &mut Answer) {
     match answer {
         Answer::Kv(rows) => rows.retain(|entry| caller.allows(Key, &entry.key, Read)),
         Answer::Keys(keys) => keys.retain(|key| caller.allows(Key, key, Read)),
+        Answer::KvHistory(key, versions) => {
+            if !caller.allows(Key, key, Read) {
+                versions.clear();
+            }
+        }
         Answer::KvSince(since) => {
             since.entries.retain(|entry| caller.allows(Key, &entry.key, Read));
             let deletions = since.deleted.len();

@@ -18,8 +18,13 @@ use state::View;
 /// `Permission denied`.
 pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
     match query {
-        Query::KvGet { key, .. } => caller.require(Key, key, Read),
-        Query::KvList { prefix, .. } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. }
+        Query::KvGet { key, .. } | Query::KvHistory { key } | Query::KvAt { key, is_recurse: false, .. } => {
+            caller.require(Key, key, Read)
+        }
+        Query::KvList { prefix, .. }
+        | Query::KvKeys { prefix, .. }
+        | Query::KvSince { prefix, .. }
+        | Query::KvAt { key: prefix, .. }
             if caller.needs_key_list() =>
         {
             caller.require(Key, prefix, List)
@@ -31,6 +36,7 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         Query::KvList { .. }
         | Query::KvKeys { .. }
         | Query::KvSince { .. }
+        | Query::KvAt { .. }
         | Query::Nodes { .. }
         | Query::Services { .. }
         | Query::ServiceNodes { .. }

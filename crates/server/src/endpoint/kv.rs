@@ -37,7 +37,10 @@ pub(super) fn keys(view: &View, prefix: &Key, separator: &[u8]) -> Answer {
 }
 
 pub(super) fn wants_times(query: &Query) -> bool {
-    matches!(query, Query::KvGet { times: true, .. } | Query::KvList { times: true, .. })
+    matches!(
+        query,
+        Query::KvGet { times: true, .. } | Query::KvList { times: true, .. } | Query::KvAt { times: true, .. }
+    )
 }
 
 pub(super) fn timed(entries: &[Arc<KvEntry>]) -> Vec<TimedKvEntry<'_>> {

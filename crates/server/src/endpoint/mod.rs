@@ -5,6 +5,7 @@ mod catalog;
 mod coordinate;
 mod health;
 mod kv;
+mod kv_history;
 mod page;
 mod prepared_query;
 mod session;
@@ -45,7 +46,10 @@ impl<'a> Dependency<'a> {
 pub fn source(query: &Query) -> Dependency<'_> {
     use Table::{Checks, Coordinates, Nodes, PreparedQueries, Services};
     Dependency(match query {
-        Query::KvGet { key, .. } => Source::Key(key),
+        Query::KvGet { key, .. } | Query::KvHistory { key } | Query::KvAt { key, is_recurse: false, .. } => {
+            Source::Key(key)
+        }
+        Query::KvAt { key, .. } => Source::Prefix(key),
         Query::KvList { prefix, .. } | Query::KvKeys { prefix, .. } | Query::KvSince { prefix, .. } => {
             Source::Prefix(prefix)
         }
@@ -86,6 +90,7 @@ pub fn never_blocks(query: &Query) -> bool {
             | Query::NodesByAddress { .. }
             | Query::ServicesByAddress { .. }
             | Query::Txn { .. }
+            | Query::KvAt { .. }
             | Query::ExplainQuery { .. }
             | Query::ExecuteQuery(_)
     )
@@ -135,6 +140,7 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
         Query::Session { .. } | Query::Sessions | Query::NodeSessions { .. } => return Ok(None),
+        Query::KvHistory { .. } | Query::KvAt { .. } => return Ok(None),
         Query::Txn { .. } | Query::KvSince { .. } | Query::Acl(_) => return Ok(None),
         Query::Coordinates { .. } | Query::NodeCoordinates { .. } | Query::PreparedQueries => return Ok(None),
         Query::PreparedQuery { .. } | Query::ExplainQuery { .. } | Query::ExecuteQuery(_) => return Ok(None),
@@ -173,6 +179,8 @@ fn rows(
         Query::KvGet { key, .. } => kv::get(view, key),
         Query::KvList { prefix, .. } => kv::list(view, prefix),
         Query::KvKeys { prefix, separator } => kv::keys(view, prefix, separator),
+        Query::KvHistory { key } => kv_history::versions(view, key)?,
+        Query::KvAt { key, index, is_recurse, .. } => kv_history::at(view, key, *index, *is_recurse)?,
         Query::Nodes { meta, near } => catalog::nodes(view, meta, near, filter),
         Query::Services { meta } => catalog::services(view, meta),
         Query::ServiceNodes { service, tags, meta, near } => {
@@ -264,12 +272,14 @@ pub(crate) fn render(
         return Ok(Rendered { found: true, json, fencing_token: 0 });
     }
     let answer = evaluate_page(view, caller, query, filter, page, datacenter)?;
-    Ok(Rendered { fencing_token: fencing_token(view, &answer), ..encode(&answer, query)? })
+    Ok(Rendered { fencing_token: fencing_token(view, query, &answer), ..encode(&answer, query)? })
 }
 
 /// The fencing token of an answer that is one entry, made from this view; 0 when that is not locked.
-pub(crate) fn fencing_token(view: &View, answer: &Answer) -> u64 {
+pub(crate) fn fencing_token(view: &View, query: &Query, answer: &Answer) -> u64 {
     match answer {
+        // What was, is held by nobody now.
+        _ if matches!(query, Query::KvAt { .. }) => 0,
         Answer::Kv(entries) => entries.first().filter(|_| entries.len() == 1).map_or(0, |it| view.fencing_token(it)),
         _ => 0,
     }
@@ -289,6 +299,7 @@ fn encode(answer: &Answer, query: &Query) -> Result<Rendered, RequestError> {
         Answer::Sessions(rows) => (true, to_json(rows)),
         Answer::NodeDump(dump) => (true, to_json(dump)),
         Answer::KvSince(changes) => (true, to_json(changes)),
+        Answer::KvHistory(key, versions) => (!versions.is_empty(), to_json(&kv_history::shown(key, versions))),
         Answer::Txn(answer) => (true, to_json(answer)),
         Answer::Acl(answer) => answer.encode(),
         Answer::Document(document) => (document.is_some(), to_json(document)),

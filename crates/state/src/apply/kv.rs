@@ -10,6 +10,7 @@ use crate::tables::Draft;
 
 /// Applies a change of keys; false when a compare-and-set did not match or a lock is held by another session.
 pub(crate) fn apply_kv(draft: &mut Draft, index: u64, change: KvChange) -> Outcome {
+    draft.set_time(change.time);
     let current = draft.tables.kv.get(&change.key).map(|entry| entry.modify_index);
     match change.verb {
         KvVerb::Set => draft.put_key(index, change),
@@ -89,6 +90,7 @@ pub(crate) fn apply_copy(draft: &mut Draft, index: u64, copy: &KvCopy) -> Result
     if originals.iter().any(|entry| entry.key.len() == from.len() && to.is_empty()) {
         return Err(format!("the key \"{from}\" would have no name"));
     }
+    draft.set_time(*time);
     if *is_move {
         draft.delete_keys(index, from);
     }

@@ -9,6 +9,8 @@ mod restore;
 mod session;
 mod txn;
 
+use model::Timestamp;
+
 pub(crate) use txn::look_all;
 
 use crate::command::{Command, CommandError};
@@ -20,7 +22,10 @@ pub(crate) fn apply(draft: &mut Draft, index: u64, bytes: &[u8]) -> Outcome {
     let index = index + draft.tables.restored.offset;
     draft.tables.index = draft.tables.index.max(index);
     match Command::decode(bytes) {
-        Ok(command) => apply_command(draft, index, command),
+        Ok(command) => {
+            draft.set_time(Timestamp::default());
+            apply_command(draft, index, command)
+        }
         Err(CommandError::Ignorable(_)) => Outcome::Skipped,
         Err(error) => Outcome::Error(error.to_string()),
     }
@@ -57,10 +62,15 @@ fn apply_command(draft: &mut Draft, index: u64, command: Command) -> Outcome {
             Outcome::Bool(true)
         }
         Command::KvExpire { until, max } => {
+            draft.set_time(until);
             draft.expire_keys(index, until, usize::try_from(max).unwrap_or(usize::MAX));
             Outcome::Bool(true)
         }
         Command::KvCopy(copy) => Outcome::from_result(kv::apply_copy(draft, index, &copy)),
+        Command::KvHistory(limits) => {
+            draft.limit_history(index, limits);
+            Outcome::Bool(true)
+        }
         Command::Txn(operations) => Outcome::Txn(txn::apply_txn(draft, index, operations)),
         Command::Autopilot(change) => Outcome::Bool(draft.put_autopilot(index, change)),
         Command::Restore(change) => Outcome::from_result(restore::apply_restore(draft, index, change)),

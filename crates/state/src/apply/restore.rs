@@ -38,7 +38,10 @@ pub(crate) fn apply_restore(draft: &mut Draft, index: u64, change: RestoreChange
             tables.staged = None;
             // What servers show each other goes on, unless the snapshot brings it; that of a Consul server does not.
             tables.acl.server_secret = tables.acl.server_secret.take().or(draft.tables.acl.server_secret.take());
+            // How much of the past is kept is a setting of this cluster.
+            let limits = draft.tables.history.limits;
             draft.replace(restored);
+            draft.limit_history(next, limits);
         }
         RestoreStep::Abort => *staged = None,
     }

@@ -78,10 +78,11 @@ impl Draft {
     /// Writes a complete entry, unless nothing but its `modify_index` and `modify_time` is new: then it is left as it is.
     pub(crate) fn put_entry(&mut self, index: u64, entry: KvEntry) {
         let KvEntry { modify_index, modify_time, .. } = entry;
-        if let Some(existing) = self.tables.kv.get(&entry.key)
-            && (KvEntry { modify_index, modify_time, ..KvEntry::clone(existing) }) == entry
-        {
-            return;
+        if let Some(existing) = self.tables.kv.get(&entry.key).cloned() {
+            if (KvEntry { modify_index, modify_time, ..KvEntry::clone(&existing) }) == entry {
+                return;
+            }
+            self.remember(index, &existing);
         }
         self.place_entry(entry);
         self.bump(Table::Kv, index);
@@ -118,6 +119,7 @@ impl Draft {
         if let Some(entry) = self.tables.kv.remove(key, &mut self.changes) {
             self.let_go(&entry);
             self.forget_expiry(&entry);
+            self.remember_deletion(index, &entry);
             self.bury(index, key);
             self.bump(Table::Kv, index);
         }
@@ -125,11 +127,13 @@ impl Draft {
 
     /// Deletes everything under a prefix. One tombstone on the prefix stands for all.
     pub(crate) fn delete_keys(&mut self, index: u64, prefix: &Key) {
-        let is_noted = |entry: &&Arc<KvEntry>| !entry.session.is_empty() || expires(entry);
+        let has_history = self.tables.history.limits.is_on();
+        let is_noted = |entry: &&Arc<KvEntry>| has_history || !entry.session.is_empty() || expires(entry);
         let noted: Vec<Arc<KvEntry>> = self.tables.kv.prefix(prefix).filter(is_noted).cloned().collect();
         for entry in noted {
             self.let_go(&entry);
             self.forget_expiry(&entry);
+            self.remember_deletion(index, &entry);
         }
         if self.tables.kv.remove_prefix(prefix, &mut self.changes) > 0 {
             if !prefix.is_empty() {

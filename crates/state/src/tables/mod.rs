@@ -11,6 +11,7 @@ mod coordinates;
 mod indexes;
 mod intentions;
 mod kv;
+mod kv_history;
 mod mesh_ca;
 mod nodes;
 mod prepared_queries;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use model::{
     AutopilotConfig, ConfigEntry, HealthCheck, HeldLock, Intention, Key, KvEntry, LockDelay, MeshCa, Node,
-    NodeCoordinate, PreparedQuery, Session,
+    NodeCoordinate, PreparedQuery, Session, Timestamp,
 };
 
 use crate::instance::Instance;
@@ -32,6 +33,7 @@ use crate::watch::Changes;
 
 pub(crate) use acl::{AclTables, BOOTSTRAP};
 pub(crate) use indexes::{EXTINCTION, FORGOTTEN, MESH_EXTINCTION, mesh_key, service_key};
+pub(crate) use kv_history::{HistoryState, KeyHistory, Ledger, Past};
 pub(crate) use nodes::NodePlan;
 
 /// One version of everything that readers see.
@@ -67,6 +69,10 @@ pub(crate) struct Tables {
     pub(crate) kv: Tree<Arc<KvEntry>>,
     /// Keys that expire, by the time of that.
     pub(crate) expiries: Tree<Arc<KvEntry>>,
+    /// How much of the past of keys is kept.
+    pub(crate) history: HistoryState,
+    /// By key; only those that have a past, and none when it is not kept.
+    pub(crate) key_history: Tree<Arc<KeyHistory>>,
     /// Index of the deletion, by deleted key or prefix.
     pub(crate) tombstones: Tree<u64>,
     /// By id.
@@ -108,12 +114,22 @@ pub(crate) struct Draft {
     pub(crate) changes: Changes,
     /// Tombstones in the order of their making.
     pub(crate) graveyard: VecDeque<(u64, Key)>,
+    /// The ends of past versions of keys.
+    pub(crate) ledger: Ledger,
+    /// When the change is made that is being applied; 0 when nobody knows.
+    pub(crate) time: Timestamp,
 }
 
 impl Draft {
     /// A draft to try changes on that nobody will see.
     pub(crate) fn rehearsal(&self) -> Self {
-        Self { tables: self.tables.clone(), changes: Changes::ignored(), graveyard: VecDeque::new() }
+        Self {
+            tables: self.tables.clone(),
+            changes: Changes::ignored(),
+            graveyard: VecDeque::new(),
+            ledger: Ledger::default(),
+            time: self.time,
+        }
     }
 }
 
@@ -212,6 +228,7 @@ impl Tables {
         self.service_checks.touch_all(changes);
         self.status_checks.touch_all(changes);
         self.kv.touch_all(changes);
+        self.key_history.touch_all(changes);
         self.expiries.touch_all(changes);
         self.tombstones.touch_all(changes);
         self.sessions.touch_all(changes);
