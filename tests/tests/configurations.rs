@@ -165,7 +165,8 @@ fn ours_makes_of_each_file_what_consul_makes_of_it() {
                     used.insert(row);
                 }
                 None => {
-                    wrong.push(format!("{name} {path}: ours {:?}, Consul's {:?}", ours.get(path), theirs.get(path)))
+                    let (ours, theirs) = (ours.get(path), theirs.get(path));
+                    wrong.push(format!("{name} {path}: ours {ours:?}, Consul's {theirs:?}"));
                 }
             }
         }

@@ -8,6 +8,7 @@ mod go_client;
 mod image;
 mod kubernetes;
 mod progress;
+mod reference;
 mod shell;
 mod stage;
 mod standalone;
@@ -27,6 +28,7 @@ Commands:
   down              Remove what `up` started
   image             Build the container image; --dist-only: only the static programs, into dist/
   crds              Write the files that are generated from the operator's types; --check: only compare
+  reference         Write docs/configuration.md from the schema of the configuration; --check: only compare
   test [STAGE...]   Run every check and test, or only the named stages
   bench [ARGS...]   Measure beside the real Consul: [ROUNDS] [SECONDS] [WORKLOAD]
   tidy              Check the house rules (arrows, budgets, dead files, names in ARCHITECTURE.md)
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "down" => down::run(),
         "image" => image::run_command(&rest),
         "crds" => crds::run_command(&rest),
+        "reference" => reference::run_command(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "tidy" => tidy::run(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
-use crate::{clients, crds, go_client, kubernetes, standalone};
+use crate::{clients, crds, go_client, kubernetes, reference, standalone};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -16,7 +16,7 @@ const STAGES: &[Stage] = &[
     ("format", format),
     ("clippy", clippy),
     ("tidy", |_| tidy::run()),
-    ("generated", |_| crds::compare()),
+    ("generated", |_| crds::compare().and_then(|()| reference::compare())),
     ("unit", unit),
     ("conformance", conformance),
     ("cluster", cluster),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use config::{Format, Host, Interface, Source};
+use nix::net::if_::InterfaceFlags;
 
 /// Largest configuration file that is read, bytes.
 const FILE_SIZE_MAX: u64 = 16 << 20;
@@ -73,19 +74,43 @@ pub fn check_data_dir(path: &Path) -> Result<(), String> {
 #[must_use]
 pub fn host() -> Host {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let interfaces = nix::ifaddrs::getifaddrs().map(|all| all.filter_map(interface).collect()).unwrap_or_default();
-    Host { name, interfaces }
+    let interfaces =
+        nix::ifaddrs::getifaddrs().map(|all| all.filter_map(|entry| interface(&entry)).collect()).unwrap_or_default();
+    Host { name, interfaces, default_interface: default_interface().unwrap_or_default() }
 }
 
-fn interface(entry: nix::ifaddrs::InterfaceAddress) -> Option<Interface> {
-    if !entry.flags.contains(nix::net::if_::InterfaceFlags::IFF_UP) {
+fn interface(entry: &nix::ifaddrs::InterfaceAddress) -> Option<Interface> {
+    if !entry.flags.contains(InterfaceFlags::IFF_UP) {
         return None;
     }
-    let address = entry.address?;
+    let address = entry.address.as_ref()?;
     let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
         (Some(v4), _) => v4.ip().into(),
         (_, Some(v6)) => v6.ip().into(),
         _ => return None,
     };
-    Some(Interface { name: entry.interface_name, ip })
+    let mask = entry.netmask.as_ref().and_then(|mask| match (mask.as_sockaddr_in(), mask.as_sockaddr_in6()) {
+        (Some(v4), _) => Some(v4.ip().to_bits().count_ones()),
+        (_, Some(v6)) => Some(v6.ip().to_bits().count_ones()),
+        _ => None,
+    });
+    let named = [
+        (InterfaceFlags::IFF_BROADCAST, "broadcast"),
+        (InterfaceFlags::IFF_MULTICAST, "multicast"),
+        (InterfaceFlags::IFF_POINTOPOINT, "point-to-point"),
+    ];
+    let bare = Interface::new(&entry.interface_name, ip);
+    let prefix = mask.and_then(|bits| u8::try_from(bits).ok()).unwrap_or(bare.prefix);
+    let flags = named.iter().filter(|(flag, _)| entry.flags.contains(*flag)).map(|(_, name)| *name).collect();
+    Some(Interface { prefix, flags, ..bare })
+}
+
+/// The interface of the route to everywhere, from the kernel's table of IPv4 routes.
+fn default_interface() -> Option<String> {
+    let table = fs::read_to_string("/proc/net/route").ok()?;
+    let mut routes = table.lines().skip(1).map(|line| line.split_whitespace());
+    routes.find_map(|mut fields| {
+        let (name, destination) = (fields.next()?, fields.next()?);
+        (destination == "00000000").then(|| name.to_owned())
+    })
 }

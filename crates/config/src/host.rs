@@ -1,6 +1,8 @@
-//! Facts about the host that the configuration may refer to, and the address templates that do.
+//! Facts about the host that the configuration may refer to.
 
 use std::net::{IpAddr, Ipv4Addr};
+
+use crate::template::{TemplateError, evaluate};
 
 /// What the agent found out about the host before it read its configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub struct Host {
     pub name: String,
     /// Addresses of the interfaces that are up, in the order of the system.
     pub interfaces: Vec<Interface>,
+    /// Name of the interface of the default route; empty when there is none.
+    pub default_interface: String,
 }
 
 /// One address of one interface.
@@ -18,6 +22,18 @@ pub struct Interface {
     pub name: String,
     /// Address.
     pub ip: IpAddr,
+    /// Length of the network's prefix, bits.
+    pub prefix: u8,
+    /// What the system says of it: `broadcast`, `multicast`, `point-to-point`.
+    pub flags: Vec<&'static str>,
+}
+
+impl Interface {
+    /// An interface of which only the name and the address are known.
+    #[must_use]
+    pub fn new(name: &str, ip: IpAddr) -> Self {
+        Self { name: name.to_owned(), ip, prefix: if ip.is_ipv4() { 32 } else { 128 }, flags: Vec::new() }
+    }
 }
 
 impl Host {
@@ -48,7 +64,7 @@ impl Host {
                 return Err(TemplateError::NotClosed(text.to_owned()));
             };
             done.push_str(before);
-            done.push_str(&self.call(call)?);
+            done.push_str(&evaluate(self, call)?);
             rest = next;
         }
         done.push_str(rest);
@@ -61,51 +77,6 @@ impl Host {
             _ => None,
         })
     }
-
-    fn call(&self, call: &str) -> Result<String, TemplateError> {
-        let mut words = call.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let argument: Option<String> = words.next().map(|word| word.trim_matches(['"', '`']).to_owned());
-        if words.next().is_some() {
-            return Err(TemplateError::Unknown(call.trim().to_owned()));
-        }
-        let found: Vec<String> = match (name, &argument) {
-            ("GetPrivateIP", None) => self.private_ipv4().first().map(ToString::to_string).into_iter().collect(),
-            ("GetPrivateIPs", None) => self.private_ipv4().iter().map(ToString::to_string).collect(),
-            ("GetPublicIP", None) => self.public_ipv4().first().map(ToString::to_string).into_iter().collect(),
-            ("GetPublicIPs", None) => self.public_ipv4().iter().map(ToString::to_string).collect(),
-            ("GetInterfaceIP", Some(name)) => self.of_interface(name).first().cloned().into_iter().collect(),
-            ("GetInterfaceIPs", Some(name)) => self.of_interface(name),
-            _ => return Err(TemplateError::Unknown(call.trim().to_owned())),
-        };
-        if found.is_empty() {
-            return Err(TemplateError::NoAddress(call.trim().to_owned()));
-        }
-        Ok(found.join(" "))
-    }
-
-    /// IPv4 first, as most peers need.
-    fn of_interface(&self, name: &str) -> Vec<String> {
-        let mut ips: Vec<IpAddr> = self.interfaces.iter().filter(|i| i.name == name).map(|i| i.ip).collect();
-        ips.sort_by_key(IpAddr::is_ipv6);
-        ips.iter().map(ToString::to_string).collect()
-    }
-}
-
-/// An address template cannot be replaced.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// `}}` is missing.
-    #[error("template {0:?} has no closing \"}}}}\"")]
-    NotClosed(String),
-    /// The function, or its argument, is not known.
-    #[error(
-        "template {0:?} is not known; use GetPrivateIP, GetPublicIP, GetInterfaceIP \"name\" (or their plurals), or an address"
-    )]
-    Unknown(String),
-    /// The host has no such address.
-    #[error("template {0:?}: this host has no such address")]
-    NoAddress(String),
 }
 
 /// Addresses that routers do not forward to the outside: the private networks, and those kept for carriers,
@@ -123,41 +94,12 @@ fn is_private(ip: Ipv4Addr) -> bool {
 mod tests {
     use super::{Host, Interface};
 
-    fn host() -> Host {
-        let interface = |name: &str, ip: &str| Interface { name: name.to_owned(), ip: ip.parse().unwrap() };
-        Host {
-            name: "h".to_owned(),
-            interfaces: vec![
-                interface("lo", "127.0.0.1"),
-                interface("eth0", "fe80::1"),
-                interface("eth0", "10.1.2.3"),
-                interface("eth1", "8.8.4.4"),
-            ],
-        }
-    }
-
     #[test]
-    fn replaces_templates() {
-        for (text, wanted) in [
-            ("{{ GetPrivateIP }}", "10.1.2.3"),
-            ("{{GetPublicIP}}", "8.8.4.4"),
-            ("127.0.0.1 {{ GetInterfaceIP \"eth0\" }}", "127.0.0.1 10.1.2.3"),
-            ("{{ GetInterfaceIPs `eth0` }}", "10.1.2.3 fe80::1"),
-            ("1.2.3.4", "1.2.3.4"),
-        ] {
-            assert_eq!(host().expand(text).as_deref(), Ok(wanted), "{text}");
-        }
-    }
-
-    #[test]
-    fn says_why_it_cannot() {
-        for (text, part) in [
-            ("{{ GetInterfaceIP \"eth9\" }}", "this host has no such address"),
-            ("{{ GetAllInterfaces | sort }}", "is not known"),
-            ("{{ GetPrivateIP", "has no closing"),
-        ] {
-            let message = host().expand(text).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
-        }
+    fn templates_stand_among_other_text() {
+        let interfaces = vec![Interface::new("eth0", "10.1.2.3".parse().unwrap())];
+        let host = Host { interfaces, ..Host::default() };
+        assert_eq!(host.expand("127.0.0.1 {{ GetPrivateIP }} ").as_deref(), Ok("127.0.0.1 10.1.2.3"));
+        assert_eq!(host.expand("1.2.3.4").as_deref(), Ok("1.2.3.4"));
+        assert!(host.expand("{{ GetPrivateIP").unwrap_err().to_string().contains("has no closing"));
     }
 }

@@ -8,12 +8,14 @@ mod entry;
 mod host;
 mod layer;
 mod load;
+mod network;
 mod problem;
 mod read;
 mod render;
 pub mod schema;
 mod shown;
 mod suggest;
+mod template;
 mod validate;
 
 pub use config::{
@@ -21,9 +23,11 @@ pub use config::{
     Tls, UnixSockets,
 };
 pub use entry::{EntryError, parse_entry, read_entry};
-pub use host::{Host, Interface, TemplateError};
+pub use host::{Host, Interface};
 pub use layer::{Format, Source, parse_bool};
 pub use load::{Inputs, Loaded, Settings, load, services};
+pub use network::Network;
 pub use problem::{Origin, Problem, Problems};
 pub use render::Draft;
 pub use suggest::closest;
+pub use template::TemplateError;

@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::host::Host;
 use crate::load::Values;
+use crate::network::Network;
 use crate::problem::Problem;
 use crate::read::Reader;
 
@@ -631,17 +632,9 @@ fn check_limits(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<Str
         ));
     }
     for cidr in &config.http.allow_write_http_from {
-        if !is_cidr(cidr) {
+        if cidr.parse::<Network>().is_err() {
             let text = format!("http_config.allow_write_http_from: invalid CIDR address: {cidr}");
             reader.refuse("http_config.allow_write_http_from", &text);
         }
     }
-}
-
-fn is_cidr(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(ip, bits)| match (ip.parse(), bits.parse::<u8>()) {
-        (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
-        (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
-        _ => false,
-    })
 }

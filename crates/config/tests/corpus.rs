@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use config::{Format, Host, Inputs, Interface, Source, load};
 
 fn host() -> Host {
-    let interface = |name: &str, ip: &str| Interface { name: name.to_owned(), ip: ip.parse().unwrap() };
+    let interface = |name: &str, ip: &str| Interface::new(name, ip.parse().unwrap());
     Host {
         name: "testhost".to_owned(),
         interfaces: vec![interface("lo", "127.0.0.1"), interface("eth0", "10.0.0.5"), interface("eth1", "8.8.4.4")],
+        default_interface: "eth0".to_owned(),
     }
 }
 

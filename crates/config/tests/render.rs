@@ -5,7 +5,7 @@ use serde_json::json;
 
 #[test]
 fn a_rendered_file_loads_with_its_values() {
-    let host = Host { name: "pod-0".to_owned(), interfaces: Vec::new() };
+    let host = Host { name: "pod-0".to_owned(), ..Host::default() };
     let draft = Draft::new()
         .set("data_dir", "/data")
         .set("server", true)
@@ -24,7 +24,7 @@ fn a_rendered_file_loads_with_its_values() {
 
 #[test]
 fn a_draft_the_agent_would_refuse_is_not_rendered() {
-    let host = Host { name: "pod-0".to_owned(), interfaces: Vec::new() };
+    let host = Host { name: "pod-0".to_owned(), ..Host::default() };
     let draft = Draft::new().set("data_dir", "/data").set("bind_addr", "10.0.0.1").set("ports.htp", 1);
     let message = draft.render(&host).unwrap_err().to_string();
     assert!(message.contains("invalid config key ports.htp; did you mean \"http\"?"), "{message}");

@@ -4,6 +4,7 @@
 //! `"{{ GetPrivateIP }}"` and `${...}` as plain text) and tell no line for a key. Not a template language: text is
 //! taken as it stands. Repeated keys: blocks and lists are collected, of anything else the last one counts.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -35,7 +36,7 @@ pub struct SyntaxError {
 /// The place of the first character that does not fit, and what would.
 pub fn parse(text: &str) -> Result<Document, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut parser = Parser { text, at: 0, lines: BTreeMap::new() };
+    let mut parser = Parser { text, at: 0, lines: BTreeMap::new(), counted: Cell::new((0, 1)) };
     parser.skip_space()?;
     let braced = parser.eat('{');
     let root = parser.items("", braced, 0)?;
@@ -50,6 +51,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     lines: BTreeMap<String, usize>,
+    /// A place and its line, so that no line is counted twice.
+    counted: Cell<(usize, usize)>,
 }
 
 impl Parser<'_> {
@@ -72,7 +75,10 @@ impl Parser<'_> {
     }
 
     fn line(&self) -> usize {
-        1 + self.text[..self.at].bytes().filter(|byte| *byte == b'\n').count()
+        let (at, line) = Some(self.counted.get()).filter(|(at, _)| *at <= self.at).unwrap_or((0, 1));
+        let more = self.text.as_bytes()[at..self.at].iter().filter(|byte| **byte == b'\n').count();
+        self.counted.set((self.at, line + more));
+        line + more
     }
 
     fn error(&self, what: impl Into<String>) -> SyntaxError {

@@ -41,7 +41,7 @@ fn refused_by_agent(field: &str, settings: &Value) -> Vec<String> {
     // What the pod adds on its command line; the values only have to be of the right kind.
     let flags = [("node", "pod"), ("advertise", "192.0.2.1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let inputs = Inputs { files: vec![file], flags: flags.to_vec(), ..Inputs::default() };
-    match config::load(&inputs, &Host { name: "pod".to_owned(), interfaces: Vec::new() }) {
+    match config::load(&inputs, &Host { name: "pod".to_owned(), ..Host::default() }) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.to_string().lines().map(str::to_owned).collect(),
     }

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("base2histogram", &[]),
     ("tests", &["agent", "client", "config", "dns", "gossip", "model", "operator", "server", "state"]),
     ("bench", &["agent", "client", "model", "server", "state"]),
-    ("xtask", &["operator"]),
+    ("xtask", &["config", "operator"]),
 ];
 
 /// Crates that decide without IO.

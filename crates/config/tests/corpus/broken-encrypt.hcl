@@ -1,0 +1,3 @@
+data_dir = "/d"
+bind_addr = "10.0.0.5"
+encrypt = "c2hvcnQ="

@@ -1,0 +1,5 @@
+data_dir = "/d"
+bind_addr = "10.0.0.5"
+log_level = "verbose"
+log_rotate_bytes = "10M"
+log_rotate_duration = "daily"

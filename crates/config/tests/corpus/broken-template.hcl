@@ -1,0 +1,5 @@
+data_dir = "/d"
+bind_addr = "{{ GetAllInterfaces | include \"nam\" \"eth0\" | attr \"address\" }}"
+client_addr = "{{ GetInterfaceIP \"eth9\" }}"
+advertise_addr = "{{ MyAddress }}"
+serf_wan = "{{ GetPrivateIP"
