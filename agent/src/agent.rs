@@ -124,9 +124,8 @@ async fn reload(parts: &Parts, settings: &mut Settings, read_again: &ReadAgain) 
         tracing::warn!(target: "agent::agent", "{warning}");
     }
     log::set_level(config.log_level.as_str()).map_err(|error| error.to_string())?;
-    if let Some(tls) = &parts.tls {
-        tls.reload().map_err(|error| error.to_string())?;
-    }
+    parts.rates.configure(&config.limits);
+    parts.tls.reload(&config.tls).map_err(|error| error.to_string())?;
     parts.dns.store(Arc::new(parts.dns.load().reconfigured(&config)));
     parts.tokens.configure(config.acl.tokens.clone());
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;

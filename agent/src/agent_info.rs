@@ -56,10 +56,11 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId, tokens: Arc<Tokens>) 
         flap_half_life: config.check_flap_half_life,
         check_tls: match config.tls.for_checks {
             true => TlsSettings {
-                ca_file: config.tls.ca_file.clone(),
-                ca_path: config.tls.ca_path.clone(),
-                cert_file: config.tls.cert_file.clone(),
-                key_file: config.tls.key_file.clone(),
+                ca_file: config.tls.internal_rpc.ca_file.clone(),
+                ca_path: config.tls.internal_rpc.ca_path.clone(),
+                cert_file: config.tls.internal_rpc.cert_file.clone(),
+                key_file: config.tls.internal_rpc.key_file.clone(),
+                server_name: config.tls.server_name.clone(),
                 ..TlsSettings::default()
             },
             false => TlsSettings::default(),

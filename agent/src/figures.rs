@@ -1,5 +1,7 @@
 //! What this agent's metrics are made of: where they are sent, and the gauges that are read when somebody looks.
 
+use std::sync::Arc;
+
 use config::Config;
 use gossip::Status;
 
@@ -7,6 +9,7 @@ use crate::gossip::Pool;
 use crate::raft::node::RaftNode;
 use crate::start::Tasks;
 use crate::telemetry::{self, Gauge, Naming, PrefixFilter, Protocol, Sink};
+use crate::tls::AgentTls;
 
 /// Starts recording, and sending to the sinks that are configured.
 pub(crate) fn start(config: &Config, tasks: &Tasks) {
@@ -47,6 +50,15 @@ fn sinks(config: &Config) -> Vec<Sink> {
 
 fn host_name() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The gauge of the certificate that expires first, in seconds.
+pub(crate) fn collect_certificates(tls: Arc<AgentTls>) {
+    telemetry::collect(move |gauges| {
+        if let Some(left) = tls.expires_in() {
+            gauges.push(Gauge::new("agent.tls.cert.expiry", left.as_secs_f64()));
+        }
+    });
 }
 
 /// The gauges of gossip and, on a server, of Raft and the catalog.

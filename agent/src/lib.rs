@@ -22,6 +22,7 @@ pub mod log;
 pub mod orders;
 mod pools;
 pub mod raft;
+pub mod rates;
 pub mod rights;
 pub mod rpc;
 pub mod server_parts;

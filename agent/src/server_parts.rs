@@ -14,12 +14,14 @@ use crate::gossip::Pool;
 use crate::leader::{self, Duties};
 use crate::raft::settings::RaftSettings;
 use crate::raft::{self, node::RaftNode};
+use crate::rates::Rates;
 use crate::rpc::directory::Directory;
-use crate::rpc::listener::Listener;
+use crate::rpc::listener::{Admission, Listener};
 use crate::rpc::local::{LocalServer, Service};
 use crate::rpc::pool::ConnectionPool;
 use crate::sessions::SessionClocks;
 use crate::start::Tasks;
+use crate::tls::AgentTls;
 
 fn guard_of(config: &Config) -> Guard {
     Guard::new(Settings {
@@ -44,6 +46,7 @@ impl ServerParts {
         id: &NodeId,
         connections: &ConnectionPool,
         directory: &Directory,
+        (tls, rates): (&Arc<AgentTls>, &Arc<Rates>),
     ) -> Result<Self> {
         let id = Uuid::parse_str(id).with_context(|| format!("the node id {id:?} is not a UUID"))?;
         let name = NodeName::new(&config.node_name);
@@ -59,10 +62,16 @@ impl ServerParts {
         let local = LocalServer::new(&config.datacenter, raft.clone(), connections.clone(), directory.clone())
             .with_sessions(SessionClocks::new(config.session_ttl_min))
             .with_acls(guard_of(config), reset)
-            .with_hold(config.performance.rpc_hold_timeout);
+            .with_hold(config.performance.rpc_hold_timeout)
+            .with_rates(rates.clone());
         let local = Arc::new(local);
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
-        let listener = Listener::start(bind, id, Service(local.clone())).await?;
+        let admission = Admission {
+            tls: tls.clone(),
+            per_address_max: config.limits.rpc_max_conns_per_client as usize,
+            handshake_timeout: config.tls.internal_rpc.handshake_timeout,
+        };
+        let listener = Listener::start(bind, id, admission, Service(local.clone())).await?;
         Ok(Self { raft, local, listener })
     }
 

@@ -36,6 +36,9 @@ pub fn tags(config: &Config, node_id: &str) -> BTreeMap<String, String> {
             set("nonvoter", "1".to_owned());
             set("read_replica", "1".to_owned());
         }
+        if config.tls.internal_rpc.has_identity() {
+            set("use_tls", "1".to_owned());
+        }
         if config.bootstrap {
             set("bootstrap", "1".to_owned());
         }
@@ -67,6 +70,7 @@ pub fn known_servers(members: &[Member], datacenter: &str, previous: &[KnownServ
                 expect: if tag(member, "bootstrap") == "1" { 1 } else { tag(member, "expect").parse().unwrap_or(0) },
                 version: tag(member, "build").split(':').next().unwrap_or_default().to_owned(),
                 is_non_voter: tag(member, "nonvoter") == "1" || tag(member, "read_replica") == "1",
+                takes_tls: tag(member, "use_tls") == "1",
                 since: before.map_or(now, |server| server.since),
             })
         })

@@ -25,12 +25,13 @@ use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec
 use crate::orders::Orders;
 use crate::raft::lock::DataDirLock;
 use crate::raft::node::RaftNode;
+use crate::rates::Rates;
 use crate::rights::AgentRights;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
 use crate::server_parts::ServerParts;
-use crate::tls::ServerTls;
+use crate::tls::{AgentTls, Role};
 use crate::tokens::Tokens;
 use crate::watch::run::Watches;
 use crate::{agent_info, coordinates, dns, figures, pools, servers, watch};
@@ -47,8 +48,10 @@ pub struct Parts {
     pub tokens: Arc<Tokens>,
     /// Raft and RPC, on a server.
     pub server: Option<ServerParts>,
-    /// The certificate of HTTPS.
-    pub tls: Option<Arc<ServerTls>>,
+    /// The certificates of HTTPS and RPC.
+    pub tls: Arc<AgentTls>,
+    /// How many requests may go per second.
+    pub rates: Arc<Rates>,
     /// The DNS interface.
     pub dns: Arc<dns::Current>,
     /// A client's hold on its data directory; a server's is in its Raft node.
@@ -118,27 +121,31 @@ impl Tasks {
 pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> Result<Parts> {
     let lock = hold_data_dir(&config)?;
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
-    let (http_sockets, tls) = bind_http(&config)?;
+    let tls = load_tls(&config)?;
+    let http_sockets = bind_http(&config, &tls)?;
     let dns_sockets = dns::bind(&config.dns_addrs())?;
     let (sender, failures) = mpsc::channel(1);
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
 
     figures::start(&config, &tasks);
+    figures::collect_certificates(tls.clone());
     let kept = config.data_dir.as_deref().filter(|_| config.acl.token_persistence);
     let tokens = Arc::new(Tokens::open(config.acl.tokens.clone(), kept));
-    let connections = ConnectionPool::new();
+    let connections = ConnectionPool::with_tls(tls.clone());
     let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
     let directory = Directory::new(connections.clone(), remembered);
+    let rates = Arc::new(Rates::new(&config.limits));
     // A server's RPC answers before gossip announces it.
     let server = match config.server {
-        true => Some(ServerParts::start(&config, &id, &connections, &directory).await?),
+        true => Some(ServerParts::start(&config, &id, &connections, &directory, (&tls, &rates)).await?),
         false => None,
     };
     let backend = match &server {
         Some(server) => server.backend(),
         None => Backend::Remote(Arc::new(
             Router::new(config.datacenter.clone(), connections, directory.clone())
-                .with_hold(config.performance.rpc_hold_timeout),
+                .with_hold(config.performance.rpc_hold_timeout)
+                .with_rates(rates.clone()),
         )),
     };
     let lan = pools::start_lan(&config, &id).await?;
@@ -163,9 +170,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
     let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
-    if let Some(tls) = &tls {
-        tasks.spawn(tls.clone().follow_files());
-    }
+    tasks.spawn(tls.clone().follow_files(crate::tls::LOOK_INTERVAL));
     let watches = WatchRunner::default();
     watches.replace(&config)?;
     join_others(&config, &tasks, &lan, wan.as_ref(), &local).await?;
@@ -176,6 +181,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
         tokens,
         server,
         tls,
+        rates,
         dns,
         _lock: lock,
         watches,
@@ -209,16 +215,21 @@ fn follow_figures(tasks: &Tasks, lan: &Pool, raft: Option<&RaftNode>) {
     }
 }
 
-/// The sockets of HTTP and HTTPS, and the certificate of the latter.
-fn bind_http(config: &Config) -> Result<(Vec<http::Listener>, Option<Arc<ServerTls>>)> {
-    let https = config.https_addrs();
-    let tls = if https.is_empty() { None } else { Some(ServerTls::load(&config.tls).context("HTTPS")?) };
+/// Reads the certificates of HTTPS and RPC.
+fn load_tls(config: &Config) -> Result<Arc<AgentTls>> {
+    let (datacenter, domain) = (config.datacenter.clone(), config.domain.clone());
+    let role = Role { is_server: config.server, datacenter, domain };
+    AgentTls::load(role, &config.tls).context("TLS")
+}
+
+/// The sockets of HTTP and HTTPS.
+fn bind_http(config: &Config, tls: &Arc<AgentTls>) -> Result<Vec<http::Listener>> {
     let mut sockets = http::bind(&config.http_addrs(), None)?;
-    sockets.extend(http::bind(&https, tls.as_ref())?);
+    sockets.extend(http::bind(&config.https_addrs(), Some(tls))?);
     if config.ports.http.is_some() {
         sockets.extend(http::bind_unix(&config.addresses.http_sockets, &config.unix_sockets)?);
     }
-    Ok((sockets, tls))
+    Ok(sockets)
 }
 
 /// Ends the agent when another node has its name and most members side with that one.

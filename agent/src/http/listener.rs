@@ -126,7 +126,7 @@ impl Server {
                 }
                 match tls {
                     None => self.converse_until_cut(stream, Some(peer)).await,
-                    Some(tls) => match tls.accept(stream).await {
+                    Some(tls) => match Box::pin(tls.accept_https(stream)).await {
                         Ok(stream) => self.converse_until_cut(stream, Some(peer)).await,
                         Err(reason) => tracing::debug!(reason, %peer, "TLS handshake failed"),
                     },

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::limits::BACKLOG;
-use crate::tls::ServerTls;
+use crate::tls::AgentTls;
 
 /// A connection of any kind.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -45,7 +45,7 @@ pub enum BindError {
 #[derive(Debug)]
 pub enum Listener {
     /// TCP, with TLS or in the clear.
-    Tcp(std::net::TcpListener, Option<Arc<ServerTls>>),
+    Tcp(std::net::TcpListener, Option<Arc<AgentTls>>),
     /// A unix socket.
     Unix(std::os::unix::net::UnixListener, SocketFile),
 }
@@ -65,7 +65,7 @@ impl Drop for SocketFile {
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub fn bind(addresses: &[SocketAddr], tls: Option<&Arc<ServerTls>>) -> Result<Vec<Listener>, BindError> {
+pub fn bind(addresses: &[SocketAddr], tls: Option<&Arc<AgentTls>>) -> Result<Vec<Listener>, BindError> {
     let open = |address: SocketAddr| -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -152,13 +152,13 @@ impl Listener {
 
 /// A socket that accepts.
 pub(super) enum OpenListener {
-    Tcp(TcpListener, Option<Arc<ServerTls>>),
+    Tcp(TcpListener, Option<Arc<AgentTls>>),
     Unix(UnixListener, #[expect(dead_code, reason = "held for its drop, which removes the file")] SocketFile),
 }
 
 /// A connection that came.
 pub(super) enum Accepted {
-    Tcp(TcpStream, SocketAddr, Option<Arc<ServerTls>>),
+    Tcp(TcpStream, SocketAddr, Option<Arc<AgentTls>>),
     Unix(UnixStream),
 }
 

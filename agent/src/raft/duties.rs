@@ -326,6 +326,7 @@ mod tests {
             expect: 0,
             version: String::new(),
             is_non_voter: false,
+            takes_tls: false,
             since,
         };
         let removals = BTreeMap::from([(id, removed)]);

@@ -257,6 +257,7 @@ mod tests {
             expect: 3,
             version: String::new(),
             is_non_voter: false,
+            takes_tls: false,
             since: now - age,
         }
     }

@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{Frame, FrameError, Greeting, Kind, WELCOME_BYTES, Welcome};
 use super::limits;
+use super::wire::{Reader, Wire, Writer};
+use crate::tls::{Dial, reason};
 
 /// Why a call brought no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -98,36 +99,47 @@ impl Connection {
     ///
     /// # Errors
     /// [`CallError::NotSent`] naming the address and the cause.
-    pub async fn open(address: SocketAddr, greeting: Greeting) -> Result<Self, CallError> {
+    pub async fn open(address: SocketAddr, greeting: Greeting, dial: Dial) -> Result<Self, CallError> {
         let not_sent = |cause: String| CallError::NotSent(format!("cannot reach the server at {address}: {cause}"));
-        let mut stream = match timeout(limits::CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        let stream = match timeout(limits::CONNECT_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(not_sent(error.to_string())),
             Err(_) => return Err(not_sent("connecting took too long".to_owned())),
         };
         tune(&stream).map_err(|error| not_sent(error.to_string()))?;
         let greet = async {
-            stream.write_all(&greeting.encode()).await?;
+            let mut wire = dial.wrap(stream).await?;
             let mut answer = [0; WELCOME_BYTES];
-            stream.read_exact(&mut answer).await?;
-            Ok::<_, std::io::Error>(answer)
+            let exchange = async {
+                wire.writer.write_all(&greeting.encode()).await?;
+                wire.writer.flush().await?;
+                wire.reader.read_exact(&mut answer).await
+            };
+            // With TLS 1.3 the refusal of our certificate comes as the answer.
+            exchange.await.map_err(|error: std::io::Error| reason(&error))?;
+            Ok::<_, String>((wire, answer))
         };
-        let answer = match timeout(limits::GREETING_TIMEOUT, greet).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(not_sent(error.to_string())),
+        // Boxed, because a handshake is big and connections are opened deep inside of calls.
+        let (wire, answer) = match timeout(limits::GREETING_TIMEOUT, Box::pin(greet)).await {
+            Ok(Ok(greeted)) => greeted,
+            Ok(Err(cause)) => return Err(not_sent(cause)),
             Err(_) => return Err(not_sent("it did not answer the greeting".to_owned())),
         };
         match Welcome::decode(answer) {
-            Ok(Welcome::Yes) => Ok(Self::run(stream)),
+            Ok(Welcome::Yes) => Ok(Self::run(wire)),
             Ok(Welcome::WrongServer) => Err(not_sent("another server has this address now".to_owned())),
             Ok(Welcome::WrongVersion) => Err(not_sent("it speaks another version of the protocol".to_owned())),
             Ok(Welcome::Full) => Err(not_sent("it has too many connections".to_owned())),
+            Ok(Welcome::WantsTls) => Err(not_sent("it takes TLS alone; set verify_outgoing and ca_file".to_owned())),
+            Ok(Welcome::NotAServer) => {
+                Err(not_sent("it says that the certificate of this agent is not that of a server".to_owned()))
+            }
             Err(error) => Err(not_sent(error.to_string())),
         }
     }
 
-    fn run(stream: TcpStream) -> Self {
-        let (reader, writer) = stream.into_split();
+    fn run(wire: Wire) -> Self {
+        let Wire { reader, writer } = wire;
         let (frames, queue) = mpsc::channel(limits::WRITE_QUEUE_FRAMES);
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Some(HashMap::new())),
@@ -185,11 +197,7 @@ pub(super) fn tune(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// Writes frames until the queue or the connection closes; what waits is gathered into one write.
-pub(super) async fn write_frames(
-    mut writer: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Frame>,
-    closed: CancellationToken,
-) {
+pub(super) async fn write_frames(mut writer: Writer, mut queue: mpsc::Receiver<Frame>, closed: CancellationToken) {
     let mut buffer = BytesMut::with_capacity(8 * 1024);
     loop {
         let frame = tokio::select! {
@@ -202,8 +210,12 @@ pub(super) async fn write_frames(
             let Ok(frame) = queue.try_recv() else { break };
             frame.encode(&mut buffer);
         }
+        let write = async {
+            writer.write_all(&buffer).await?;
+            writer.flush().await
+        };
         let written = tokio::select! {
-            written = timeout(limits::FRAME_TIMEOUT, writer.write_all(&buffer)) => matches!(written, Ok(Ok(()))),
+            written = timeout(limits::FRAME_TIMEOUT, write) => matches!(written, Ok(Ok(()))),
             () = closed.cancelled() => false,
         };
         if !written {
@@ -215,11 +227,13 @@ pub(super) async fn write_frames(
         }
     }
     closed.cancel();
+    // TLS tells the end of a connection; whether that arrives does not matter.
+    let _ = timeout(limits::GOODBYE_TIMEOUT, writer.shutdown()).await;
 }
 
 /// Reads the next frame; `Ok(None)` at the end of the connection.
 pub(super) async fn read_frame(
-    reader: &mut OwnedReadHalf,
+    reader: &mut Reader,
     buffer: &mut BytesMut,
     max: usize,
 ) -> Result<Option<Frame>, ReadError> {
@@ -253,7 +267,7 @@ pub(super) enum ReadError {
     Cut,
 }
 
-async fn read_replies(mut reader: OwnedReadHalf, shared: Arc<Shared>) {
+async fn read_replies(mut reader: Reader, shared: Arc<Shared>) {
     let mut buffer = BytesMut::new();
     let why = loop {
         let read = tokio::select! {

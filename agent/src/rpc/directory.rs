@@ -31,6 +31,8 @@ pub struct KnownServer {
     pub version: String,
     /// Whether it was told never to vote (tag `nonvoter` or `read_replica`).
     pub is_non_voter: bool,
+    /// Whether it takes TLS on its RPC port (tag `use_tls`).
+    pub takes_tls: bool,
     /// Since when it has this status, on this agent's clock.
     pub since: Instant,
 }
@@ -76,6 +78,7 @@ impl Directory {
     /// Replaces what gossip knows: all servers of the pool of this datacenter, whatever their status. Connections to
     /// addresses that a server has left are closed, so that nobody waits for a machine that is gone.
     pub fn update_from_gossip(&self, servers: Vec<KnownServer>) {
+        self.pool.set_tls_takers(servers.iter().filter(|it| it.takes_tls).map(|it| it.address).collect());
         let servers: BTreeMap<ServerId, KnownServer> = servers.into_iter().map(|it| (it.id.clone(), it)).collect();
         let (left, remembered) = self.with_table(|table| {
             if table.gossip == servers {
@@ -170,6 +173,7 @@ mod tests {
             expect: 3,
             version: String::new(),
             is_non_voter: false,
+            takes_tls: false,
             since: Instant::now(),
         }
     }

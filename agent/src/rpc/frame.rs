@@ -61,11 +61,17 @@ pub enum Welcome {
     WrongVersion,
     /// Too many connections.
     Full,
+    /// What was asked for is for servers, and the caller did not prove to be one.
+    NotAServer,
+    /// Only TLS is taken.
+    WantsTls,
 }
 
 impl Welcome {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Yes, Self::WrongServer, Self::WrongVersion, Self::Full].into_iter().find(|it| *it as u8 == byte)
+        [Self::Yes, Self::WrongServer, Self::WrongVersion, Self::Full, Self::NotAServer, Self::WantsTls]
+            .into_iter()
+            .find(|it| *it as u8 == byte)
     }
 
     /// The bytes of the answer.

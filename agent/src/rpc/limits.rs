@@ -12,7 +12,7 @@ pub const FRAME_TO_CLIENT_MAX: usize = 512 * 1024 * 1024;
 /// Connections that a server serves at once, over all peers.
 pub const CONNECTIONS_MAX: usize = 8192;
 
-/// Connections that a server serves at once from one address (Consul's `rpc_max_conns_per_client` default is 100).
+/// Connections that a server serves at once from one address (`limits.rpc_max_conns_per_client`).
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 100;
 
 /// Calls in work at once on one connection; more are refused as busy.
@@ -27,7 +27,13 @@ pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
 /// Time to connect.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time for the greeting, on both sides.
+/// Refusals at once; who comes while all are under way is cut off without a word.
+pub const REFUSALS_MAX: usize = 64;
+
+/// Time to say the end of a connection.
+pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for the greeting with the handshake, on both sides (`limits.rpc_handshake_timeout` on the called one).
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A frame that has begun must be complete after this time, and one write must be taken by the peer.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,12 +22,17 @@ use uuid::Uuid;
 use super::connection::{read_frame, tune, write_frames};
 use super::frame::{Frame, GREETING_BYTES, Greeting, Kind, Lane, PROTOCOL_BYTE, Welcome};
 use super::limits;
+use super::wire::Wire;
+use crate::tls::AgentTls;
 
 /// The answer to a call, to come.
 pub type Answer = Pin<Box<dyn Future<Output = Bytes> + Send>>;
 
 /// What answers calls: the service of a server; an echo in tests.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether a method is for servers alone.
+    fn is_for_servers(&self, method: u8) -> bool;
+
     /// Begins a call. On the Raft lanes the first poll of the answer happens in the order of arrival.
     fn handle(&self, lane: Lane, method: u8, payload: Bytes) -> Answer;
 }
@@ -48,9 +54,29 @@ struct Counts {
     by_address: HashMap<IpAddr, usize>,
 }
 
+/// Who may connect.
+#[derive(Clone)]
+pub struct Admission {
+    /// TLS and its rules.
+    pub tls: Arc<AgentTls>,
+    /// Connections at once from one address; 0 for no limit.
+    pub per_address_max: usize,
+    /// Time for the handshake and the greeting.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let per_address_max = limits::CONNECTIONS_PER_ADDRESS_MAX;
+        Self { tls: AgentTls::off(), per_address_max, handshake_timeout: limits::GREETING_TIMEOUT }
+    }
+}
+
 struct Shared<H> {
     handler: H,
     server: Uuid,
+    admission: Admission,
+    refusals: Arc<Semaphore>,
     closed: CancellationToken,
     counts: Mutex<Counts>,
 }
@@ -65,7 +91,8 @@ impl<H> Place<H> {
     fn take(shared: &Arc<Shared<H>>, address: IpAddr) -> Option<Self> {
         let mut counts = shared.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        if counts.total >= limits::CONNECTIONS_MAX || of_address >= limits::CONNECTIONS_PER_ADDRESS_MAX {
+        let max = shared.admission.per_address_max;
+        if counts.total >= limits::CONNECTIONS_MAX || (max > 0 && of_address >= max) {
             return None;
         }
         counts.total += 1;
@@ -92,22 +119,28 @@ impl Listener {
     ///
     /// # Errors
     /// When the address cannot be bound; the text names it.
-    pub async fn start(address: SocketAddr, server: Uuid, handler: impl Handler) -> io::Result<Self> {
+    pub async fn start(
+        address: SocketAddr,
+        server: Uuid,
+        admission: Admission,
+        handler: impl Handler,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen for server RPC on {address}: {error}"))
         })?;
-        Self::run(listener, server, handler)
+        Self::run(listener, server, admission, handler)
     }
 
     /// As [`Listener::start`], on a socket that is bound already.
     ///
     /// # Errors
     /// When the socket has no address.
-    pub fn run(listener: TcpListener, server: Uuid, handler: impl Handler) -> io::Result<Self> {
+    pub fn run(listener: TcpListener, server: Uuid, admission: Admission, handler: impl Handler) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let closed = CancellationToken::new();
         let counts = Mutex::new(Counts { total: 0, by_address: HashMap::new() });
-        let shared = Arc::new(Shared { handler, server, closed: closed.clone(), counts });
+        let refusals = Arc::new(Semaphore::new(limits::REFUSALS_MAX));
+        let shared = Arc::new(Shared { handler, server, admission, refusals, closed: closed.clone(), counts });
         tokio::spawn(accept(listener, shared));
         Ok(Self { address, closed })
     }
@@ -143,54 +176,81 @@ async fn accept<H: Handler>(listener: TcpListener, shared: Arc<Shared<H>>) {
     }
 }
 
-async fn serve<H: Handler>(mut stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<H>>) -> io::Result<()> {
+async fn serve<H: Handler>(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<H>>) -> io::Result<()> {
     tune(&stream)?;
-    let place = Place::take(&shared, peer.ip());
-    let greeted = timeout(limits::GREETING_TIMEOUT, greet(&mut stream, peer, &shared, place.is_some()));
-    let greeting = tokio::select! {
-        greeted = greeted => greeted.map_err(|_| io::Error::other("no greeting in time"))??,
+    let Some(_place) = Place::take(&shared, peer.ip()) else {
+        tracing::warn!(%peer, "refused a server RPC connection: too many connections");
+        return refuse(stream, &shared).await;
+    };
+    // Boxed, so that the state of the handshake does not stay with the connection.
+    let met = timeout(shared.admission.handshake_timeout, Box::pin(meet(stream, peer, &shared)));
+    let met = tokio::select! {
+        met = met => met.map_err(|_| io::Error::other("no greeting in time"))??,
         () = shared.closed.cancelled() => return Ok(()),
     };
-    let (Some(greeting), Some(_place)) = (greeting, place) else { return Ok(()) };
-    serve_calls(stream, greeting.lane, peer, shared).await;
+    if let Some((wire, lane, is_server)) = met {
+        serve_calls(wire, lane, is_server, peer, shared).await;
+    }
     Ok(())
 }
 
-/// Reads and answers the greeting; `None` when the connection is not to be served.
-async fn greet<H>(
-    stream: &mut TcpStream,
-    peer: SocketAddr,
-    shared: &Shared<H>,
-    has_place: bool,
-) -> io::Result<Option<Greeting>> {
-    let first = stream.read_u8().await?;
+/// Tells a caller in plain text that there are too many; the others see the end of the connection.
+async fn refuse<H>(mut stream: TcpStream, shared: &Shared<H>) -> io::Result<()> {
+    let Ok(_permit) = shared.refusals.clone().try_acquire_owned() else { return Ok(()) };
+    let tell = async {
+        let mut greeting = [0; GREETING_BYTES];
+        // Closing before it was read would reset the connection and lose the answer.
+        stream.read_exact(&mut greeting).await?;
+        if greeting[0] == PROTOCOL_BYTE {
+            stream.write_all(&Welcome::Full.encode()).await?;
+        }
+        io::Result::Ok(())
+    };
+    timeout(limits::GOODBYE_TIMEOUT, tell).await.unwrap_or(Ok(()))
+}
+
+/// Shakes hands, reads and answers the greeting; `None` when the connection is not to be served. Tells the lane, and
+/// whether the caller may do what servers do.
+async fn meet<H>(stream: TcpStream, peer: SocketAddr, shared: &Shared<H>) -> io::Result<Option<(Wire, Lane, bool)>> {
+    let (mut wire, caller) = match shared.admission.tls.accept_rpc(stream, peer).await {
+        Ok(accepted) => accepted,
+        Err(cause) => {
+            tracing::info!(%peer, %cause, "refused a server RPC connection");
+            return Ok(None);
+        }
+    };
+    let first = wire.reader.read_u8().await?;
     if first != PROTOCOL_BYTE {
         tracing::info!(%peer, "closed a server RPC connection: unrecognized RPC byte: {first}");
         return Ok(None);
     }
     let mut rest = [0; GREETING_BYTES - 1];
-    stream.read_exact(&mut rest).await?;
-    let (welcome, greeting) = match Greeting::decode_after_first(rest) {
+    wire.reader.read_exact(&mut rest).await?;
+    let may_serve = shared.admission.tls.check_server(&caller);
+    let (welcome, lane) = match Greeting::decode_after_first(rest) {
         Err(error) => {
             tracing::info!(%peer, %error, "refused a server RPC connection");
             (Welcome::WrongVersion, None)
         }
         Ok(greeting) if greeting.server.is_some_and(|id| id != shared.server) => (Welcome::WrongServer, None),
-        Ok(_) if !has_place => {
-            tracing::warn!(%peer, "refused a server RPC connection: too many connections");
-            (Welcome::Full, None)
-        }
-        Ok(greeting) => (Welcome::Yes, Some(greeting)),
+        Ok(greeting) => match &may_serve {
+            Err(cause) if greeting.lane != Lane::Requests => {
+                tracing::warn!(%peer, %cause, lane = ?greeting.lane, "refused a server RPC connection");
+                (Welcome::NotAServer, None)
+            }
+            _ => (Welcome::Yes, Some(greeting.lane)),
+        },
     };
-    stream.write_all(&welcome.encode()).await?;
-    Ok(greeting)
+    wire.writer.write_all(&welcome.encode()).await?;
+    wire.writer.flush().await?;
+    Ok(lane.map(|lane| (wire, lane, may_serve.is_ok())))
 }
 
 /// The calls in work on one connection, so that they can be taken back.
 type Running = Arc<Mutex<HashMap<u64, AbortHandle>>>;
 
-async fn serve_calls<H: Handler>(stream: TcpStream, lane: Lane, peer: SocketAddr, shared: Arc<Shared<H>>) {
-    let (mut reader, writer) = stream.into_split();
+async fn serve_calls<H: Handler>(wire: Wire, lane: Lane, is_server: bool, peer: SocketAddr, shared: Arc<Shared<H>>) {
+    let Wire { mut reader, writer } = wire;
     let (replies, queue) = mpsc::channel(limits::WRITE_QUEUE_FRAMES);
     let closed = shared.closed.child_token();
     tokio::spawn(write_frames(writer, queue, closed.clone()));
@@ -211,6 +271,11 @@ async fn serve_calls<H: Handler>(stream: TcpStream, lane: Lane, peer: SocketAddr
             }
         };
         match frame.kind {
+            Kind::Call if !is_server && shared.handler.is_for_servers(frame.method) => {
+                let method = frame.method;
+                tracing::warn!(%peer, method, "closed a server RPC connection: the caller's certificate is not that of a server");
+                break;
+            }
             Kind::Call => {
                 let Ok(place) = places.clone().try_acquire_owned() else {
                     let refusal = Frame { kind: Kind::Refused, payload: Bytes::new(), ..frame };

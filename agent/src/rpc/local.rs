@@ -31,6 +31,7 @@ use super::router::{NO_PATH, to_request_error};
 use super::transfer::Transfers;
 use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
+use crate::rates::Rates;
 use crate::sessions::SessionClocks;
 use crate::tokens::now;
 
@@ -49,6 +50,7 @@ pub struct LocalServer {
     pub(super) bootstrap_reset: Option<PathBuf>,
     hold: Duration,
     coordinates: Mutex<CoordinateBatch>,
+    rates: Arc<Rates>,
 }
 
 /// How one try of a request ended.
@@ -89,6 +91,7 @@ impl LocalServer {
             bootstrap_reset,
             hold: limits::HOLD_TIMEOUT,
             coordinates,
+            rates: Arc::default(),
         }
     }
 
@@ -102,6 +105,12 @@ impl LocalServer {
     #[must_use]
     pub fn with_hold(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// The same server with limits on what is asked of it.
+    #[must_use]
+    pub fn with_rates(self, rates: Arc<Rates>) -> Self {
+        Self { rates, ..self }
     }
 
     /// Its clocks of sessions and locks.
@@ -130,7 +139,7 @@ impl LocalServer {
     /// As [`LocalServer::call`].
     pub async fn call_trusted(&self, mut request: Request) -> Result<Response, RequestError> {
         request.token = self.raft.reader().load().server_secret().cloned().unwrap_or_default();
-        self.call(request).await
+        self.answer(request).await
     }
 
     /// The directory of servers that it dials from.
@@ -172,6 +181,11 @@ impl LocalServer {
     /// # Errors
     /// The failure with the exact text for the client.
     pub async fn call(&self, request: Request) -> Result<Response, RequestError> {
+        self.rates.before_answering(&request)?;
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, RequestError> {
         figures::received(&request);
         self.check_datacenter(&request)?;
         acl::check_enabled(self.guard.settings(), &request.action)?;
@@ -516,6 +530,10 @@ fn failed(text: String) -> RequestError {
 pub struct Service(pub Arc<LocalServer>);
 
 impl super::listener::Handler for Service {
+    fn is_for_servers(&self, method: u8) -> bool {
+        Method::from_byte(method).is_some_and(Method::is_for_servers)
+    }
+
     fn handle(&self, lane: Lane, method: u8, payload: Bytes) -> super::listener::Answer {
         let server = self.0.clone();
         let method = Method::from_byte(method);

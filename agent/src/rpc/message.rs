@@ -47,6 +47,21 @@ impl Method {
             .into_iter()
             .find(|method| *method as u8 == byte)
     }
+
+    /// Whether only servers call it.
+    #[must_use]
+    pub fn is_for_servers(self) -> bool {
+        match self {
+            Self::Request | Self::Pull | Self::Push => false,
+            Self::Offer
+            | Self::Forwarded
+            | Self::Append
+            | Self::Vote
+            | Self::PreVote
+            | Self::TransferLeader
+            | Self::SnapshotPiece => true,
+        }
+    }
 }
 
 /// Encodes a payload.

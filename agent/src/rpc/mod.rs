@@ -19,3 +19,4 @@ pub mod message;
 pub mod pool;
 pub mod router;
 pub mod transfer;
+pub mod wire;

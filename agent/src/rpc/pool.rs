@@ -2,7 +2,7 @@
 //!
 //! It connects once for many callers, and drops what broke. It knows no server by name: see `directory` for that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::connection::{CallError, Connection};
 use super::frame::{Greeting, Lane};
+use crate::tls::AgentTls;
 
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 
@@ -28,16 +29,36 @@ pub struct Target {
 }
 
 /// The connections of one agent to servers. Cloning shares them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ConnectionPool {
     slots: Arc<Mutex<HashMap<Target, Slot>>>,
+    tls: Arc<AgentTls>,
+    /// Servers that say that they take TLS.
+    take_tls: Arc<Mutex<HashSet<SocketAddr>>>,
+}
+
+impl Default for ConnectionPool {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl ConnectionPool {
-    /// A pool without connections.
+    /// A pool without connections and without TLS.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_tls(AgentTls::off())
+    }
+
+    /// A pool whose connections use TLS where that is wanted.
+    #[must_use]
+    pub fn with_tls(tls: Arc<AgentTls>) -> Self {
+        Self { slots: Arc::default(), tls, take_tls: Arc::default() }
+    }
+
+    /// Says which servers take TLS.
+    pub fn set_tls_takers(&self, addresses: HashSet<SocketAddr>) {
+        *self.take_tls.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     fn with_slots<R>(&self, act: impl FnOnce(&mut HashMap<Target, Slot>) -> R) -> R {
@@ -52,7 +73,14 @@ impl ConnectionPool {
             return Ok(connection.clone());
         }
         *open = None;
-        match Connection::open(target.address, Greeting { lane: target.lane, server: target.server }).await {
+        let takes_tls = self.take_tls.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.address);
+        let opened = match self.tls.dial(takes_tls) {
+            Ok(dial) => {
+                Connection::open(target.address, Greeting { lane: target.lane, server: target.server }, dial).await
+            }
+            Err(cause) => Err(CallError::NotSent(cause)),
+        };
+        match opened {
             Ok(connection) => {
                 *open = Some(connection.clone());
                 Ok(connection)

@@ -3,7 +3,7 @@
 //! It starts with a random server, stays with it for two to three minutes, and goes to another as soon as one does not
 //! answer. A write is tried again only when it was certainly not done; a read also when its answer was lost.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{MemberStatus, ServerId};
@@ -19,6 +19,7 @@ use super::frame::Lane;
 use super::limits;
 use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
+use crate::rates::Rates;
 
 /// The text of a client that knows no server.
 pub const NO_SERVERS: &str = "No known Consul servers";
@@ -38,19 +39,27 @@ pub struct Router {
     directory: Directory,
     sticky: Mutex<Option<Sticky>>,
     hold: Duration,
+    rates: Arc<Rates>,
 }
 
 impl Router {
     /// A router to the servers that the directory knows.
     #[must_use]
     pub fn new(datacenter: impl Into<String>, pool: ConnectionPool, directory: Directory) -> Self {
-        Self { datacenter: datacenter.into(), pool, directory, sticky: Mutex::new(None), hold: limits::HOLD_TIMEOUT }
+        let (sticky, hold, rates) = (Mutex::new(None), limits::HOLD_TIMEOUT, Arc::default());
+        Self { datacenter: datacenter.into(), pool, directory, sticky, hold, rates }
     }
 
     /// The same router that goes on trying for another time (`performance.rpc_hold_timeout`).
     #[must_use]
     pub fn with_hold(self, hold: Duration) -> Self {
         Self { hold, ..self }
+    }
+
+    /// The same router that asks no more often than this.
+    #[must_use]
+    pub fn with_rates(self, rates: Arc<Rates>) -> Self {
+        Self { rates, ..self }
     }
 
     /// The servers that may be asked: those that gossip holds for alive, or else any that has not left.
@@ -90,6 +99,7 @@ impl Router {
         if !request.datacenter.is_empty() && request.datacenter != self.datacenter {
             return Err(RequestError::new(ErrorKind::Failed, NO_PATH).over_rpc());
         }
+        self.rates.before_sending()?;
         let may_repeat = message::is_read(&request);
         let limit = message::time_limit(&request);
         let payload = message::encode(&request);

@@ -9,7 +9,7 @@ use agent::backend::Backend;
 use agent::raft::node::{NewServer, RaftNode};
 use agent::raft::settings::RaftSettings;
 use agent::rpc::directory::{Directory, KnownServer};
-use agent::rpc::listener::Listener;
+use agent::rpc::listener::{Admission, Listener};
 use agent::rpc::local::{LocalServer, Service};
 use agent::rpc::pool::ConnectionPool;
 use model::{Key, MemberStatus};
@@ -54,7 +54,7 @@ impl TestServer {
         settings.trailing_logs = options.trailing_logs.unwrap_or(settings.trailing_logs);
         let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), pool.clone()).await.unwrap();
         let local = Arc::new(LocalServer::new("dc1", raft.clone(), pool, directory.clone()));
-        let listener = Listener::run(socket, id, Service(local.clone())).unwrap();
+        let listener = Listener::run(socket, id, Admission::default(), Service(local.clone())).unwrap();
         Self { id, address, directory, backend: Backend::Local(local), raft, _listener: listener }
     }
 
@@ -66,6 +66,7 @@ impl TestServer {
         KnownServer {
             version: String::new(),
             is_non_voter: false,
+            takes_tls: false,
             id: self.raft.id(),
             name: format!("server-{}", self.id).into(),
             address: self.address,

@@ -3,18 +3,22 @@
 //! The command line, the agent's health checks and its own listeners read their files here, so that the same mistake has
 //! the same message everywhere. It opens no connections.
 
+mod trust;
+mod validity;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+pub use trust::{Authorities, Names, ServerTrust};
+pub use validity::{Validity, validity};
 
 /// Files in a folder of authorities that are read; more are an error.
-const CA_FILES_MAX: usize = 1024;
+pub const CA_FILES_MAX: usize = 1024;
 
 /// Whom to trust and who to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,7 +105,7 @@ pub fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 ///
 /// # Errors
 /// When one cannot be read, or none is found at all.
-pub fn read_authorities(file: Option<&Path>, folder: Option<&Path>) -> Result<RootCertStore, TlsError> {
+pub fn read_authorities(file: Option<&Path>, folder: Option<&Path>) -> Result<Authorities, TlsError> {
     let mut paths: Vec<PathBuf> = file.into_iter().map(Path::to_owned).collect();
     if let Some(folder) = folder {
         let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
@@ -116,24 +120,24 @@ pub fn read_authorities(file: Option<&Path>, folder: Option<&Path>) -> Result<Ro
         }
         paths.sort();
     }
-    let mut roots = RootCertStore::empty();
+    let mut found = Authorities::default();
     for path in &paths {
         for certificate in read_certificates(path)? {
-            roots.add(certificate).map_err(|error| unreadable(path, &error))?;
+            found.add(certificate).map_err(|error| unreadable(path, &error))?;
         }
     }
-    if roots.is_empty() {
+    if found.is_empty() {
         let folder = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
         return Err(TlsError::Empty { path: folder, what: "certificate of an authority" });
     }
-    Ok(roots)
+    Ok(found)
 }
 
 /// The authorities that the system trusts; none where it has no list, as in an image without files.
-fn system_authorities() -> RootCertStore {
+fn system_authorities() -> Authorities {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
+    roots.into()
 }
 
 impl TlsSettings {
@@ -147,11 +151,14 @@ impl TlsSettings {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
-        let verifier: Arc<dyn ServerCertVerifier> = match self.skip_verify {
-            true => Arc::new(TakesAny(provider)),
-            false => self.verifier(provider)?,
+        let trust = match (self.skip_verify, &self.ca_file, &self.ca_path) {
+            (true, ..) => ServerTrust::any(provider),
+            (false, None, None) => ServerTrust::new(provider, system_authorities(), Names::OfHost),
+            (false, file, folder) => {
+                ServerTrust::new(provider, read_authorities(file.as_deref(), folder.as_deref())?, Names::OfHost)
+            }
         };
-        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
         let mut config = match (&self.cert_file, &self.key_file) {
             (None, None) => builder.with_no_client_auth(),
             (Some(cert), Some(key)) => {
@@ -162,82 +169,4 @@ impl TlsSettings {
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(Arc::new(config))
     }
-
-    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-        let roots = match (&self.ca_file, &self.ca_path) {
-            (None, None) => system_authorities(),
-            (file, folder) => read_authorities(file.as_deref(), folder.as_deref())?,
-        };
-        if roots.is_empty() {
-            // The verifier cannot be made of nothing; this one says at the connection what is wrong.
-            return Ok(Arc::new(TrustsNobody(provider)));
-        }
-        let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        Ok(built.map_err(|error| TlsError::Refused(error.to_string()))?)
-    }
-}
-
-/// Takes every certificate, but still wants a proof that the other side has its key.
-#[derive(Debug)]
-struct TakesAny(Arc<CryptoProvider>);
-
-/// Refuses every certificate, because no authority is known.
-#[derive(Debug)]
-struct TrustsNobody(Arc<CryptoProvider>);
-
-macro_rules! signatures {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.signature_verification_algorithms.supported_schemes()
-        }
-    };
-}
-
-impl ServerCertVerifier for TakesAny {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    signatures!();
-}
-
-impl ServerCertVerifier for TrustsNobody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let text = "no certificate authorities are known on this system; name a ca_file or a ca_path";
-        Err(rustls::Error::General(text.to_owned()))
-    }
-
-    signatures!();
 }

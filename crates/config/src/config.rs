@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use model::{AutopilotConfig, Json, TextMap, Token};
 
+use crate::tls::Tls;
+
 /// Everything that an agent is told at its start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -43,7 +45,7 @@ pub struct Config {
     pub addresses: Addresses,
     /// What unix sockets look like.
     pub unix_sockets: UnixSockets,
-    /// TLS of the interfaces.
+    /// TLS of HTTPS and RPC.
     pub tls: Tls,
     /// All ports.
     pub ports: Ports,
@@ -186,29 +188,6 @@ pub struct UnixSockets {
     pub mode: Option<u32>,
 }
 
-/// TLS of the interfaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Authorities.
-    pub ca_file: Option<PathBuf>,
-    /// Folder of authorities.
-    pub ca_path: Option<PathBuf>,
-    /// Certificate and chain.
-    pub cert_file: Option<PathBuf>,
-    /// Private key.
-    pub key_file: Option<PathBuf>,
-    /// Whether HTTPS clients need a certificate.
-    pub verify_incoming_https: bool,
-    /// Whether TLS 1.2 is refused.
-    pub only_tls13: bool,
-    /// Names of the TLS 1.2 suites to offer; empty for all.
-    pub cipher_suites: Vec<String>,
-    /// Whether checks use the authorities and the certificate.
-    pub for_checks: bool,
-    /// Time in which a handshake must be done.
-    pub handshake_timeout: Duration,
-}
-
 /// Ports; `None` means that the interface is off (`-1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
@@ -323,8 +302,8 @@ pub struct Limits {
     pub rpc_rate: Option<f64>,
     /// Requests that may go at once beyond the rate.
     pub rpc_max_burst: u32,
-    /// Time in which an RPC connection must say what it is.
-    pub rpc_handshake_timeout: Duration,
+    /// Limits on what is asked of a server; `None` for none.
+    pub requests: Option<RequestLimits>,
     /// Largest value of a key, bytes.
     pub kv_max_value_size: usize,
     /// Largest body of a transaction, bytes.
@@ -335,6 +314,17 @@ pub struct Limits {
     pub kv_history_versions: u32,
     /// Most bytes of all past versions of keys.
     pub kv_history_max_bytes: u64,
+}
+
+/// How much is asked of one server, over all clients together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestLimits {
+    /// Whether more is refused; otherwise the log only tells of it.
+    pub enforce: bool,
+    /// Reads per second; `None` for no limit.
+    pub read_rate: Option<f64>,
+    /// Writes per second; `None` for no limit.
+    pub write_rate: Option<f64>,
 }
 
 /// Settings of the DNS answers.
@@ -449,7 +439,7 @@ impl Config {
     /// Addresses that HTTPS listens on; empty when it is off or there is no certificate to show.
     #[must_use]
     pub fn https_addrs(&self) -> Vec<SocketAddr> {
-        let has_identity = self.tls.cert_file.is_some() && self.tls.key_file.is_some();
+        let has_identity = self.tls.https.has_identity();
         with_port(&self.addresses.https, self.ports.https.filter(|_| has_identity))
     }
 

@@ -16,11 +16,12 @@ pub mod schema;
 mod shown;
 mod suggest;
 mod template;
+mod tls;
 mod validate;
 
 pub use config::{
-    Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports, Soa,
-    Tls, UnixSockets,
+    Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports,
+    RequestLimits, Soa, UnixSockets,
 };
 pub use entry::{EntryError, parse_entry, read_entry};
 pub use host::{Host, Interface};
@@ -31,3 +32,4 @@ pub use problem::{Origin, Problem, Problems};
 pub use render::Draft;
 pub use suggest::closest;
 pub use template::TemplateError;
+pub use tls::{Tls, TlsProtocol};

@@ -7,6 +7,7 @@ mod definitions;
 mod entries;
 mod foreign;
 mod settings;
+mod tls;
 
 pub use definitions::{CHECK, Field, FieldKind, SERVICE, WATCH};
 pub use entries::{EntryField, EntryShape, entry_fields};
@@ -94,7 +95,7 @@ impl Setting {
 
 /// All rows.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    settings::SETTINGS.iter().chain(foreign::FOREIGN)
+    settings::SETTINGS.iter().chain(tls::FLAT).chain(tls::BLOCKS.as_flattened()).chain(foreign::FOREIGN)
 }
 
 /// The row of a key (ignoring case) or of its alias.

@@ -11,7 +11,7 @@ use model::AutopilotConfig;
 
 use crate::config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipEncryption, GossipTiming, Http, Limits, LogLevel,
-    Logging, Performance, Ports, Soa, Telemetry, Tls, UnixSockets,
+    Logging, Performance, Ports, RequestLimits, Soa, Telemetry, UnixSockets,
 };
 use crate::host::Host;
 use crate::load::Values;
@@ -80,7 +80,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         client_addrs,
         addresses,
         unix_sockets: unix_sockets(reader),
-        tls: tls(reader),
+        tls: crate::tls::tls(reader),
         ports: ports(reader),
         serf_lan_bind: reader.one_ip("serf_lan").unwrap_or(bind_addr),
         serf_wan_bind: reader.one_ip("serf_wan").unwrap_or(bind_addr),
@@ -206,42 +206,6 @@ fn unix_sockets(reader: &mut Reader<'_>) -> UnixSockets {
         mode
     });
     UnixSockets { user: reader.text("unix_sockets.user"), group: reader.text("unix_sockets.group"), mode }
-}
-
-fn tls(reader: &mut Reader<'_>) -> Tls {
-    let path = |reader: &mut Reader<'_>, key| reader.some_text(key).map(PathBuf::from);
-    let tls = Tls {
-        ca_file: path(reader, "ca_file"),
-        ca_path: path(reader, "ca_path"),
-        cert_file: path(reader, "cert_file"),
-        key_file: path(reader, "key_file"),
-        verify_incoming_https: reader.flag("verify_incoming_https"),
-        only_tls13: match reader.text("tls_min_version").as_str() {
-            "tls13" => true,
-            "tls10" | "tls11" | "tls12" | "" => false,
-            other => {
-                let text =
-                    format!("tls_min_version: value {other:?} not supported, please specify one of [tls12,tls13]");
-                reader.refuse("tls_min_version", &text);
-                false
-            }
-        },
-        cipher_suites: reader
-            .text("tls_cipher_suites")
-            .split(',')
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect(),
-        for_checks: reader.flag("enable_agent_tls_for_checks"),
-        handshake_timeout: reader.positive_duration("limits.https_handshake_timeout"),
-    };
-    if tls.cert_file.is_some() != tls.key_file.is_some() {
-        reader.refuse("cert_file", "cert_file and key_file are needed together: give both, or none");
-    }
-    if tls.verify_incoming_https && tls.ca_file.is_none() && tls.ca_path.is_none() {
-        reader.refuse("verify_incoming_https", "VerifyIncoming set, and no CA certificate provided!");
-    }
-    tls
 }
 
 fn bind_address(reader: &mut Reader<'_>) -> IpAddr {
@@ -481,7 +445,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         rpc_max_conns_per_client: reader.at_least_zero("limits.rpc_max_conns_per_client"),
         rpc_rate: (rate >= 0.0).then_some(rate),
         rpc_max_burst: reader.at_least_zero("limits.rpc_max_burst"),
-        rpc_handshake_timeout: reader.duration("limits.rpc_handshake_timeout"),
+        requests: request_limits(reader),
         kv_max_value_size,
         txn_max_req_len: match reader.is_set("limits.txn_max_req_len") {
             true => reader.size("limits.txn_max_req_len", 1),
@@ -491,6 +455,25 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         kv_history_versions,
         kv_history_max_bytes: reader.count("limits.kv_history_max_bytes", 0),
     }
+}
+
+fn request_limits(reader: &mut Reader<'_>) -> Option<RequestLimits> {
+    let (read, write) = ("limits.request_limits.read_rate", "limits.request_limits.write_rate");
+    let rate = |rate: f64| (rate >= 0.0).then_some(rate);
+    let rates = (rate(reader.float(read)), rate(reader.float(write)));
+    let enforce = match reader.text("limits.request_limits.mode").as_str() {
+        "disabled" => return None,
+        "permissive" => false,
+        "enforcing" => true,
+        other => {
+            let text = format!(
+                "limits.request_limits.mode: {other:?} is none of \"disabled\", \"permissive\" and \"enforcing\""
+            );
+            reader.refuse("limits.request_limits.mode", &text);
+            return None;
+        }
+    };
+    Some(RequestLimits { enforce, read_rate: rates.0, write_rate: rates.1 })
 }
 
 fn check_identity(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<String>) {

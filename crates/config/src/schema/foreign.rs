@@ -4,7 +4,8 @@
 use super::Kind::{Any, Bool, Duration, Int, Text, TextList, TextMap};
 use super::{Kind, Setting, Support};
 
-const TLS: &str = "TLS between agents is not available yet; remove it, or keep the ports in a trusted network (HTTPS has verify_incoming_https)";
+const AUTO: &str =
+    "automatic certificates are not available yet; remove it and give each agent a cert_file and a key_file";
 const CONNECT: &str = "Connect is not available yet";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
@@ -32,18 +33,12 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("acl_datacenter", Text, "\"\"", "it is deprecated; use primary_datacenter instead"),
     moot("acl_enforce_version_8", Bool, "true", "Always so."),
     moot("acl.tokens.managed_service_provider", Any, "[]", "Only Consul Enterprise has it."),
-    not_yet("server_name", Text, "\"\"", TLS),
-    not_yet("verify_incoming", Bool, "false", TLS),
-    not_yet("verify_incoming_rpc", Bool, "false", TLS),
-    not_yet("verify_outgoing", Bool, "false", TLS),
-    not_yet("verify_server_hostname", Bool, "false", TLS),
     moot("tls_prefer_server_cipher_suites", Bool, "false", "The suites are all good; the client chooses."),
-    not_yet("tls", Any, "null", TLS),
-    not_yet("auto_encrypt.allow_tls", Bool, "false", TLS),
-    not_yet("auto_encrypt.tls", Bool, "false", TLS),
+    not_yet("auto_encrypt.allow_tls", Bool, "false", AUTO),
+    not_yet("auto_encrypt.tls", Bool, "false", AUTO),
     moot("auto_encrypt.dns_san", TextList, "[]", "Matters only with auto_encrypt."),
     moot("auto_encrypt.ip_san", TextList, "[]", "Matters only with auto_encrypt."),
-    not_yet("auto_config", Any, "null", TLS),
+    not_yet("auto_config", Any, "null", AUTO),
     // Service mesh and federation.
     no_effect("connect.enabled", Bool, "false", CONNECT),
     moot("connect.ca_provider", Text, "\"\"", "Matters only with connect.enabled."),
@@ -66,7 +61,6 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("protocol", Int, "2", "There is one protocol version.").flag("protocol"),
     moot("raft_protocol", Int, "0", "There is one protocol version.").flag("raft-protocol"),
     moot("raft_logstore", Any, "{}", "There is one log store, and it is verified."),
-    not_yet("limits.request_limits", Any, "null", "request limits are not available yet; remove it"),
     moot("limits.rpc_client_timeout", Duration, "\"60s\"", "Requests carry their own deadlines."),
     // Gossip and addresses.
     not_yet("serf_lan_allowed_cidrs", TextList, "[]", CIDRS).flag("serf-lan-allowed-cidrs"),

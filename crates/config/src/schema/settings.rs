@@ -15,7 +15,6 @@ const QUERY_TIME: &str = "the times of blocking queries cannot be changed yet; r
 const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
-const RPC_LIMITS: &str = "limits on RPC cannot be changed yet";
 const HEADERS: &str = "headers cannot be added to answers yet";
 const BLOCKED: &str = "endpoints cannot be blocked yet; remove it and use a proxy or a firewall";
 const WRITERS: &str = "writing cannot be limited to networks yet; remove it and use a proxy or a firewall";
@@ -57,18 +56,6 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("unix_sockets.group", Text, "\"\"", "Group of unix sockets, by number or name; the agent's by default."),
     row("unix_sockets.mode", Text, "\"\"", "Permissions of unix sockets, octal; what the umask leaves by default."),
     // TLS.
-    row("ca_file", Text, "\"\"", "PEM file of the authorities that certificates are checked against.").reloadable(),
-    row("ca_path", Text, "\"\"", "Folder of such files.").reloadable(),
-    row("cert_file", Text, "\"\"", "PEM file of this agent's certificate and its chain.").reloadable(),
-    row("key_file", Text, "\"\"", "PEM file of its private key.").reloadable(),
-    row("verify_incoming_https", Bool, "false", "Refuse HTTPS clients without a certificate of the authorities."),
-    row("tls_min_version", Text, "\"tls12\"", "Lowest version of TLS: tls12 or tls13 (tls10 and tls11 mean tls12)."),
-    row(
-        "tls_cipher_suites",
-        Text,
-        "\"\"",
-        "Suites of TLS 1.2 to offer, separated by commas; all good ones by default.",
-    ),
     row("enable_agent_tls_for_checks", Bool, "false", "Let checks trust ca_file and show cert_file."),
     row("limits.https_handshake_timeout", Duration, "\"5s\"", "Time in which a TLS handshake must be done."),
     row(
@@ -271,16 +258,31 @@ pub(super) static SETTINGS: &[Setting] = &[
         .flag("max-query-time")
         .support(Support::NotYet(QUERY_TIME)),
     row("limits.http_max_conns_per_client", Int, "200", "HTTP connections from one address.").reloadable(),
-    row("limits.rpc_max_conns_per_client", Int, "100", "RPC connections from one address.")
-        .support(Support::NoEffect(RPC_LIMITS)),
-    row("limits.rpc_rate", Float, "-1", "Requests per second sent to the servers; -1 means no limit.")
-        .reloadable()
-        .support(Support::NotYet(RPC_LIMITS)),
-    row("limits.rpc_max_burst", Int, "1000", "Requests that may go at once beyond the rate.")
-        .reloadable()
-        .support(Support::NoEffect(RPC_LIMITS)),
-    row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is.")
-        .support(Support::NoEffect(RPC_LIMITS)),
+    row("limits.rpc_max_conns_per_client", Int, "100", "RPC connections from one address."),
+    row("limits.rpc_rate", Float, "-1", "Requests per second sent to the servers; -1 means no limit.").reloadable(),
+    row("limits.rpc_max_burst", Int, "1000", "Requests that may go at once beyond the rate.").reloadable(),
+    row("limits.rpc_handshake_timeout", Duration, "\"5s\"", "Time in which an RPC connection must say what it is."),
+    row(
+        "limits.request_limits.mode",
+        Text,
+        "\"disabled\"",
+        "Limits on what is asked of this server: disabled, permissive (only said in the log) or enforcing.",
+    )
+    .reloadable(),
+    row(
+        "limits.request_limits.read_rate",
+        Float,
+        "-1",
+        "Reads per second that this server answers; -1 means no limit.",
+    )
+    .reloadable(),
+    row(
+        "limits.request_limits.write_rate",
+        Float,
+        "-1",
+        "Writes per second that this server takes; -1 means no limit.",
+    )
+    .reloadable(),
     row("limits.kv_max_value_size", Int, "524288", "Largest value of a key, bytes."),
     row("limits.txn_max_req_len", Int, "null", "Largest body of a transaction, bytes; kv_max_value_size by default."),
     row("limits.txn_max_ops", Int, "8192", "Most operations of a transaction."),

@@ -267,8 +267,8 @@ pub(super) static ROWS: &[(&str, From)] = &[
     ("VerifyIncoming", Key("verify_incoming")),
     ("VerifyIncomingHTTPS", Key("verify_incoming_https")),
     ("VerifyIncomingRPC", Key("verify_incoming_rpc")),
-    ("VerifyOutgoing", Key("verify_outgoing")),
-    ("VerifyServerHostname", Key("verify_server_hostname")),
+    ("VerifyOutgoing", Of(|c| c.tls.internal_rpc.verify_outgoing.into())),
+    ("VerifyServerHostname", Of(|c| c.tls.verify_server_hostname.into())),
     ("Watches", Of(|c| c.watches.iter().map(|_| json!({})).collect())),
 ];
 
@@ -284,7 +284,7 @@ fn http_addrs(config: &Config) -> Value {
 }
 
 fn suites(config: &Config) -> Value {
-    config.tls.cipher_suites.iter().filter_map(|name| suites::number(name)).collect()
+    config.tls.https.cipher_suites.iter().filter_map(|name| suites::number(name)).collect()
 }
 
 fn tagged_addresses(config: &Config) -> Value {
