@@ -215,7 +215,7 @@ async fn keep_acl(duties: &Duties) {
         return;
     }
     let new_id = || uuid::Uuid::new_v4().to_string();
-    let context = Context { now: now(), new_id: &new_id, reset_index: 0 };
+    let context = Context { now: now(), new_id: &new_id, reset_index: 0, datacenter: "" };
     let view = duties.raft.reader().view();
     let commands = acl::write::initialize(&view, initial_management, &context);
     for command in commands.into_iter().chain(acl::write::reap(&view, context.now)) {

@@ -19,6 +19,7 @@ pub mod keyring;
 mod leader;
 pub mod local;
 pub mod log;
+mod login;
 pub mod orders;
 mod pools;
 pub mod raft;

@@ -8,6 +8,7 @@ mod agent;
 pub mod conformance;
 pub mod dns;
 pub mod http;
+pub mod https;
 pub mod linear;
 mod program;
 mod wait;

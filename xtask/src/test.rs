@@ -77,6 +77,7 @@ fn conformance(log: &Log) -> Result<()> {
         "streams",
         "acl_matrix",
         "configurations",
+        "login",
         "cli",
     ];
     process_tests(log, PROGRAMS)

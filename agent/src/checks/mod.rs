@@ -9,7 +9,7 @@ mod flapping;
 mod grpc;
 mod h2ping;
 mod http;
-mod net;
+pub mod net;
 mod os_service;
 pub mod output;
 mod script;

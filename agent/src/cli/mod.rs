@@ -15,6 +15,8 @@ mod keygen;
 mod keyring;
 mod kv;
 mod lock;
+mod login;
+mod logout;
 mod maint;
 mod members;
 mod membership;
@@ -54,6 +56,18 @@ static COMMANDS: &[Command] = &[
     acl::token::CLONE,
     acl::token::DELETE,
     acl::token::LIST,
+    acl::auth_method::COMMAND,
+    acl::auth_method::CREATE,
+    acl::auth_method::READ,
+    acl::auth_method::UPDATE,
+    acl::auth_method::DELETE,
+    acl::auth_method::LIST,
+    acl::binding_rule::COMMAND,
+    acl::binding_rule::CREATE,
+    acl::binding_rule::READ,
+    acl::binding_rule::UPDATE,
+    acl::binding_rule::DELETE,
+    acl::binding_rule::LIST,
     acl::more::BOOTSTRAP,
     acl::more::SET_AGENT_TOKEN,
     acl::more::TRANSLATE,
@@ -77,6 +91,8 @@ static COMMANDS: &[Command] = &[
     kv::import::COMMAND,
     kv::put::COMMAND,
     lock::COMMAND,
+    login::COMMAND,
+    logout::COMMAND,
     maint::COMMAND,
     members::COMMAND,
     membership::FORCE_LEAVE,

@@ -4,7 +4,7 @@
 use http::StatusCode;
 use model::{Json, Token, parse_nanos};
 use serde::de::DeserializeOwned;
-use server::acl::{AclQuery, AclWrite};
+use server::acl::{AclQuery, AclWrite, Login};
 use server::request::{Action, Body, Query, Response, Write};
 
 use super::decode::{Shape, Struct, Unknown, decode, field};
@@ -16,6 +16,12 @@ use super::reply::{Answer, Failure, Reply};
 pub enum Route {
     /// Make the first token.
     Bootstrap,
+    /// Make a token for who proves an identity.
+    Login,
+    /// Where a person logs in.
+    OidcUrl,
+    /// A person comes back.
+    OidcCallback,
     /// Delete the caller's token.
     Logout,
     /// How copying from the primary datacenter goes.
@@ -176,6 +182,23 @@ static LEGACY: Struct = shape(&[
     field("CreateIndex", Shape::Any),
     field("ModifyIndex", Shape::Any),
 ]);
+static LOGIN: Struct = shape(&[
+    field("AuthMethod", Shape::TEXT),
+    field("BearerToken", Shape::TEXT),
+    field("Meta", Shape::Map("map[string]string", &Shape::TEXT)),
+]);
+static OIDC_URL: Struct = shape(&[
+    field("AuthMethod", Shape::TEXT),
+    field("RedirectURI", Shape::TEXT),
+    field("ClientNonce", Shape::TEXT),
+    field("Meta", Shape::Map("map[string]string", &Shape::TEXT)),
+]);
+static OIDC_CALLBACK: Struct = shape(&[
+    field("AuthMethod", Shape::TEXT),
+    field("State", Shape::TEXT),
+    field("Code", Shape::TEXT),
+    field("ClientNonce", Shape::TEXT),
+]);
 static BOOTSTRAP: Struct = shape(&[field("BootstrapSecret", Shape::TEXT)]);
 static SET: Struct = shape(&[field("Token", Shape::TEXT)]);
 
@@ -194,6 +217,7 @@ pub async fn answer(call: &mut Call<'_>, route: Route) -> Answer {
             };
             write(call, AclWrite::Bootstrap { secret }).await
         }
+        Route::Login | Route::OidcUrl | Route::OidcCallback => login(call, route).await,
         Route::Logout => write(call, AclWrite::Logout).await,
         Route::Replication => replication(),
         Route::Explain => {
@@ -228,6 +252,32 @@ pub async fn answer(call: &mut Call<'_>, route: Route) -> Answer {
         }
         Route::Delete(noun) => delete(call, noun, tail).await,
     }
+}
+
+async fn login(call: &mut Call<'_>, route: Route) -> Answer {
+    let body = call.take_body().await?;
+    let shape = match route {
+        Route::OidcUrl => &OIDC_URL,
+        Route::OidcCallback => &OIDC_CALLBACK,
+        _ => &LOGIN,
+    };
+    let given = decode(&body, shape)
+        .map_err(|error| Failure::bad_request(format!("Bad request: Failed to decode request body: {error}")))?;
+    let text = |key: &str| text_of(&given, key);
+    let pairs = given["Meta"].as_object().into_iter().flatten();
+    let meta = pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
+    let auth_method = text("AuthMethod");
+    let asked = match route {
+        Route::OidcUrl => {
+            Login::OidcUrl { auth_method, redirect_uri: text("RedirectURI"), client_nonce: text("ClientNonce"), meta }
+        }
+        Route::OidcCallback => {
+            let (state, code) = (text("State"), Token::new(text("Code")));
+            Login::OidcCallback { auth_method, state, code, client_nonce: text("ClientNonce") }
+        }
+        _ => Login::Bearer { auth_method, bearer: Token::new(text("BearerToken")), meta },
+    };
+    write(call, AclWrite::Login(asked)).await
 }
 
 fn disabled() -> Failure {
@@ -342,6 +392,9 @@ async fn put(call: &mut Call<'_>, noun: Noun, id: Option<String>) -> Answer {
         Json::Number(nanos) => nanos.as_i64().unwrap_or_default(),
         _ => 0,
     };
+    if let Json::String(text) = &given["MaxTokenTTL"] {
+        parse_nanos(text).map_err(|error| decoding_failed(noun, &error.to_string()))?;
+    }
     if let Some(fields) = given.as_object_mut() {
         DECIDED.iter().chain(&["ExpirationTTL"]).for_each(|key| drop(fields.remove(*key)));
         if noun == Noun::Token {
@@ -349,19 +402,19 @@ async fn put(call: &mut Call<'_>, noun: Noun, id: Option<String>) -> Answer {
         }
         if let Some(id) = &id {
             if !own.is_empty() && own != *id {
-                let what = if noun == Noun::Token {
-                    "Token Accessor ID".to_owned()
-                } else {
-                    format!("{} ID", noun.in_bodies())
+                let what = match noun {
+                    Noun::Token => "Token Accessor ID".to_owned(),
+                    Noun::AuthMethod => "AuthMethod Name".to_owned(),
+                    Noun::Policy | Noun::Role | Noun::BindingRule => format!("{} ID", noun.in_bodies()),
                 };
                 return Err(Failure::bad_request(format!("Bad request: {what} in URL and payload do not match")));
             }
             fields.insert(id_key.to_owned(), Json::String(id.clone()));
-        } else if !own.is_empty() && matches!(noun, Noun::Policy | Noun::BindingRule) {
-            let what = if noun == Noun::Policy { "policy" } else { "binding rule" };
-            return Err(Failure::bad_request(format!("Bad request: Cannot specify the ID when creating a new {what}")));
-        } else if !own.is_empty() && noun == Noun::Role {
-            return Err(Failure::bad_request("Bad request: Role ID in URL and payload do not match"));
+        } else if !own.is_empty() && noun == Noun::Policy {
+            return Err(Failure::bad_request("Bad request: Cannot specify the ID when creating a new policy"));
+        } else if !own.is_empty() && matches!(noun, Noun::Role | Noun::BindingRule) {
+            let what = noun.in_bodies();
+            return Err(Failure::bad_request(format!("Bad request: {what} ID in URL and payload do not match")));
         }
     }
     let change = match noun {

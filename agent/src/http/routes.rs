@@ -329,7 +329,10 @@ static ACL: &[Route] = {
     use self::Endpoint::Acl as E;
     &[
         row("/v1/acl/bootstrap", &[(Method::PUT, E(R::Bootstrap))]),
+        row("/v1/acl/login", &[(Method::POST, E(R::Login))]),
         row("/v1/acl/logout", &[(Method::POST, E(R::Logout))]),
+        row("/v1/acl/oidc/auth-url", &[(Method::POST, E(R::OidcUrl))]),
+        row("/v1/acl/oidc/callback", &[(Method::POST, E(R::OidcCallback))]),
         row("/v1/acl/replication", &[(Method::GET, E(R::Replication))]),
         row("/v1/acl/explain", &[(Method::GET, E(R::Explain))]),
         row("/v1/acl/rules/translate", &[(Method::POST, E(R::Translate))]),

@@ -1,14 +1,28 @@
 //! Changes of the ACL system on the leader: prepared with what only the leader decides, proposed, and shown.
 
-use model::Token;
-use server::acl::{self, AclWrite, table};
+use model::{Json, Token};
+use server::acl::{self, AclWrite, Login, Subject, table};
 use server::endpoint;
 use server::request::{Consistency, ErrorKind, RequestError, Response};
-use state::{Command, View};
+use state::{AclCommand, Command, View};
 use uuid::Uuid;
 
 use super::local::{LocalServer, Try};
+use crate::login::Found;
 use crate::tokens::now;
+
+/// A request that was checked.
+enum Ready {
+    /// What to propose, if anything, and what to show then.
+    Propose(Option<AclCommand>, Subject),
+    /// There is nothing to propose.
+    Answer(Json),
+}
+
+fn encode(shown: &Json) -> Result<Response, RequestError> {
+    let wrong = |error| RequestError::new(ErrorKind::Failed, format!("the answer cannot be encoded: {error}"));
+    Ok(Response::Json(model::to_json(shown).map_err(wrong)?.into()))
+}
 
 impl LocalServer {
     pub(super) async fn try_acl_write(&self, token: &Token, write: &AclWrite) -> Try {
@@ -16,17 +30,15 @@ impl LocalServer {
             return not_done.into();
         }
         let new_id = || Uuid::new_v4().to_string();
-        let context = acl::Context { now: now(), new_id: &new_id, reset_index: self.reset_index(write) };
-        let prepare = |view: &View| {
-            // A token of before is of no matter to who begins.
-            let nobody = Token::default();
-            let token = if matches!(write, AclWrite::Bootstrap { .. }) { &nobody } else { token };
-            let caller = self.guard.caller(view, token, context.now)?;
-            table::check_acl_write(&caller, write)?;
-            acl::write::prepare(view, &caller, write, &context)
+        let (reset_index, datacenter) = (self.reset_index(write), self.datacenter.as_str());
+        let context = acl::Context { now: now(), new_id: &new_id, reset_index, datacenter };
+        let prepared = match write {
+            AclWrite::Login(login) => self.prepare_login(login, &context).await,
+            _ => self.prepare_acl_write(token, write, &context).await,
         };
-        let (command, subject) = match prepare(&self.raft.reader().load()) {
-            Ok(prepared) => prepared,
+        let (command, subject) = match prepared {
+            Ok(Ready::Propose(command, subject)) => (command, subject),
+            Ok(Ready::Answer(shown)) => return Try::Done(encode(&shown)),
             Err(error) => return Try::Done(Err(error)),
         };
         if let Some(command) = command {
@@ -42,11 +54,47 @@ impl LocalServer {
             self.forget_reset();
         }
         let shown = acl::write::finish(&self.raft.reader().load(), &subject);
-        let encode = |shown| {
-            let wrong = |error| RequestError::new(ErrorKind::Failed, format!("the answer cannot be encoded: {error}"));
-            Ok(Response::Json(model::to_json(&shown).map_err(wrong)?.into()))
+        Try::Done(shown.and_then(|shown| encode(&shown)))
+    }
+
+    async fn prepare_acl_write(
+        &self,
+        token: &Token,
+        write: &AclWrite,
+        context: &acl::Context<'_>,
+    ) -> Result<Ready, RequestError> {
+        let prepare = |view: &View| {
+            // A token of before is of no matter to who begins.
+            let nobody = Token::default();
+            let token = if matches!(write, AclWrite::Bootstrap { .. }) { &nobody } else { token };
+            let caller = self.guard.caller(view, token, context.now)?;
+            table::check_acl_write(&caller, write)?;
+            acl::write::prepare(view, &caller, write, context)
         };
-        Try::Done(shown.and_then(encode))
+        let (command, subject) = prepare(&self.raft.reader().load())?;
+        if let Some(AclCommand::PutAuthMethod(method)) = &command {
+            self.logins.check(method).await?;
+        }
+        Ok(Ready::Propose(command, subject))
+    }
+
+    /// Who has no token yet shows none, or one that is of no matter.
+    async fn prepare_login(&self, login: &Login, context: &acl::Context<'_>) -> Result<Ready, RequestError> {
+        let (method, secret) = {
+            let view = self.raft.reader().load();
+            let method = view.acl_auth_method(login.auth_method()).cloned().ok_or_else(acl::not_found)?;
+            (method, view.server_secret().cloned())
+        };
+        let secret = secret.ok_or_else(RequestError::no_leader)?;
+        let seconds = i64::try_from(context.now.0 / 1_000_000_000).unwrap_or(i64::MAX);
+        match self.logins.find(&method, login, &secret, seconds).await? {
+            Found::Answer(shown) => Ok(Ready::Answer(shown)),
+            Found::Identity(identity, meta) => {
+                let view = self.raft.reader().load();
+                let (command, subject) = acl::login::token(&view, &method, &identity, &meta, context)?;
+                Ok(Ready::Propose(command, subject))
+            }
+        }
     }
 
     /// The index of the bootstrap that an operator has taken back; 0 for none.

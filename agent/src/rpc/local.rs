@@ -29,6 +29,7 @@ use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
 use super::router::{NO_PATH, to_request_error};
 use super::transfer::Transfers;
+use crate::login::Logins;
 use crate::raft::duties::{AcceptedOffer, Offer, OfferAnswer};
 use crate::raft::node::{LeaderState, NotDone, RaftNode, pause};
 use crate::rates::Rates;
@@ -37,7 +38,7 @@ use crate::tokens::now;
 
 /// One server. HTTP, DNS and the RPC listener share it.
 pub struct LocalServer {
-    datacenter: String,
+    pub(super) datacenter: String,
     pub(super) raft: RaftNode,
     shared: Shared,
     pool: ConnectionPool,
@@ -46,6 +47,7 @@ pub struct LocalServer {
     sessions: SessionClocks,
     transfers: Transfers,
     pub(super) guard: Guard,
+    pub(super) logins: Logins,
     /// File in which an operator takes an ACL bootstrap back, by its index.
     pub(super) bootstrap_reset: Option<PathBuf>,
     hold: Duration,
@@ -88,6 +90,7 @@ impl LocalServer {
             sessions,
             transfers,
             guard,
+            logins: Logins::default(),
             bootstrap_reset,
             hold: limits::HOLD_TIMEOUT,
             coordinates,

@@ -30,6 +30,13 @@ impl Client {
         serde_json::from_slice(&reply.body).map_err(|error| Error::Decode { url: to.text(), cause: error.to_string() })
     }
 
+    /// Logs in, or asks where to: what is below `/v1/acl` and answers to a `POST` with JSON.
+    pub async fn acl_post(&self, below: &[&str], body: &Json, datacenter: &str) -> Result<Json, Error> {
+        let to = target(below).optional("dc", datacenter);
+        let reply = self.send(Method::Post, &to.text(), body.to_string()).await?.ok()?;
+        serde_json::from_slice(&reply.body).map_err(|error| Error::Decode { url: to.text(), cause: error.to_string() })
+    }
+
     /// Deletes an object.
     pub async fn acl_delete(&self, below: &[&str], datacenter: &str) -> Result<(), Error> {
         let to = target(below).optional("dc", datacenter);

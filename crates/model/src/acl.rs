@@ -193,13 +193,14 @@ pub struct AclBindingRule {
 pub struct AclAuthMethod {
     /// Unique name.
     pub name: String,
-    /// `kubernetes` or `jwt`.
+    /// `kubernetes`, `jwt` or `oidc`.
     #[serde(rename = "Type")]
     pub kind: String,
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub display_name: String,
     /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// How long its tokens live, as Go writes it; empty for ever.
     #[serde(rename = "MaxTokenTTL", skip_serializing_if = "String::is_empty")]

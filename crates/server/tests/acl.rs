@@ -45,7 +45,7 @@ impl World {
             let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             format!("22222222-0000-4000-8000-{id:012}")
         };
-        with(self, &Context { now: NOW, new_id: &new_id, reset_index: 0 })
+        with(self, &Context { now: NOW, new_id: &new_id, reset_index: 0, datacenter: "dc1" })
     }
 
     fn apply(&mut self, command: &Command) {

@@ -8,15 +8,16 @@ use crate::tools;
 
 /// Which of our crates each of our crates may use. Arrows only point down.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("agent", &["acl", "client", "config", "dns", "filter", "gossip", "model", "server", "state"]),
+    ("agent", &["acl", "client", "config", "dns", "filter", "gossip", "jwt", "model", "server", "state"]),
     ("operator", &["client", "config", "model"]),
-    ("server", &["acl", "filter", "model", "state"]),
+    ("server", &["acl", "filter", "jwt", "model", "state"]),
     ("state", &["model"]),
     ("dns", &["model"]),
     ("gossip", &["model"]),
     ("config", &["hcl", "model"]),
     ("acl", &["hcl"]),
     ("hcl", &[]),
+    ("jwt", &[]),
     ("client", &["model"]),
     ("filter", &[]),
     ("model", &[]),
@@ -27,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide without IO.
-const PURE: &[&str] = &["acl", "config", "dns", "filter", "gossip", "hcl", "model", "server", "state"];
+const PURE: &[&str] = &["acl", "config", "dns", "filter", "gossip", "hcl", "jwt", "model", "server", "state"];
 
 /// What a pure crate must not depend on.
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "socket2", "openraft", "kube", "sled", "reqwest"];

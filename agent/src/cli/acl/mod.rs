@@ -18,6 +18,8 @@ macro_rules! commands {
     };
 }
 
+pub mod auth_method;
+pub mod binding_rule;
 pub mod more;
 pub mod policy;
 pub mod role;
@@ -151,6 +153,19 @@ fn rows(list: &Json) -> impl Iterator<Item = &Json> {
 fn failed(what: &str) -> impl Fn(Error) -> Failure {
     let what = what.to_owned();
     move |error| Failure::new(format!("{what}: {error}"))
+}
+
+/// A flag that must be given.
+fn required<'a>(parsed: &'a Parsed, name: &str) -> Result<&'a str, Failure> {
+    parsed.text(name).ok_or_else(|| Failure::misuse(format!("Missing required '-{name}' flag")))
+}
+
+/// An object, or the words for that there is none.
+fn found(read: Result<Json, Error>, missing: String, wrong: &str) -> Result<Json, Failure> {
+    match read {
+        Err(Error::Status { status: 404, .. }) => Err(Failure::new(missing)),
+        read => read.map_err(failed(wrong)),
+    }
 }
 
 fn set(body: &mut Json, key: &str, value: Option<&str>) {

@@ -22,12 +22,15 @@ fn meta(value: &Json, width: usize, wanted: bool) -> String {
     if !wanted {
         return String::new();
     }
+    let row = |label: &str, shown: String| format!("{label:width$}{shown}\n");
+    let indexes = row("Create Index:", value["CreateIndex"].to_string())
+        + &row("Modify Index:", value["ModifyIndex"].to_string());
+    if value["Hash"].is_null() {
+        return indexes;
+    }
     let hash = base64::engine::general_purpose::STANDARD.decode(text(value, "Hash")).unwrap_or_default();
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let row = |label: &str, shown: String| format!("{label:width$}{shown}\n");
-    row("Hash:", hash)
-        + &row("Create Index:", value["CreateIndex"].to_string())
-        + &row("Modify Index:", value["ModifyIndex"].to_string())
+    row("Hash:", hash) + &indexes
 }
 
 /// Policies, roles and identities, each with its heading.
@@ -136,4 +139,63 @@ fn common(value: &Json, row: &mut impl FnMut(&str, &str)) {
     if !text(value, "ExpirationTime").is_empty() {
         row("Expiration Time:", &time(text(value, "ExpirationTime")));
     }
+}
+
+/// One auth method.
+pub fn auth_method(value: &Json, with_meta: bool) -> String {
+    let mut out = format!("{:15}{}\n{:15}{}\n", "Name:", text(value, "Name"), "Type:", text(value, "Type"));
+    let mut row = |label: &str, key: &str, always: bool| {
+        if always || !text(value, key).is_empty() {
+            out.push_str(&format!("{label:15}{}\n", text(value, key)));
+        }
+    };
+    row("DisplayName:", "DisplayName", false);
+    row("Description:", "Description", true);
+    row("MaxTokenTTL:", "MaxTokenTTL", false);
+    row("TokenLocality:", "TokenLocality", false);
+    let config = crate::cli::output::pretty_json(&sorted(&value["Config"]), b"  ");
+    format!("{out}{}Config:\n{config}\n", meta(value, 15, with_meta))
+}
+
+/// With the fields of objects by name.
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let fields: std::collections::BTreeMap<_, _> =
+                fields.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            Json::Object(fields.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// One auth method in a list.
+pub fn listed_auth_method(value: &Json, with_meta: bool) -> String {
+    let mut out = format!("{}:\n   Type:         {}\n", text(value, "Name"), text(value, "Type"));
+    if !text(value, "DisplayName").is_empty() {
+        out.push_str(&format!("   DisplayName:  {}\n", text(value, "DisplayName")));
+    }
+    out.push_str(&format!("   Description:  {}\n", text(value, "Description")));
+    out + &indented(&meta(value, 14, with_meta))
+}
+
+fn indented(lines: &str) -> String {
+    lines.lines().map(|line| format!("   {line}\n")).collect()
+}
+
+fn binding_rule_rows(value: &Json, with_meta: bool) -> String {
+    let keys = ["AuthMethod", "Description", "BindType", "BindName", "Selector"];
+    let rows = keys.iter().map(|key| format!("{:14}{}\n", format!("{key}:"), text(value, key)));
+    rows.collect::<String>() + &meta(value, 14, with_meta)
+}
+
+/// One binding rule.
+pub fn binding_rule(value: &Json, with_meta: bool) -> String {
+    format!("ID:           {}\n{}\n", text(value, "ID"), binding_rule_rows(value, with_meta))
+}
+
+/// One binding rule in a list.
+pub fn listed_binding_rule(value: &Json, with_meta: bool) -> String {
+    format!("{}:\n{}", text(value, "ID"), indented(&binding_rule_rows(value, with_meta)))
 }

@@ -7,6 +7,7 @@
 pub mod check;
 mod guard;
 mod links;
+pub mod login;
 pub(crate) mod mesh;
 pub mod query;
 pub mod rows;
@@ -14,8 +15,12 @@ pub mod table;
 pub mod write;
 
 pub use guard::{Caller, Guard, Settings};
+pub use login::{Identity, Login, Method};
 pub use query::{AclAnswer, AclQuery};
-pub use write::{AclWrite, Context, Subject};
+pub use write::{AclWrite, Context, Prepared, Subject};
+
+/// In place of secrets that the caller may not see.
+const HIDDEN: &str = "<hidden>";
 
 use crate::request::{Action, ErrorKind, Query, RequestError, Write};
 

@@ -12,7 +12,8 @@ use serde_json::json;
 use state::{Source, Table, View};
 
 use super::guard::Caller;
-use super::{denied, failed, links, not_found};
+use super::write::is_uuid;
+use super::{HIDDEN, denied, failed, links, not_found};
 use crate::request::RequestError;
 
 /// A question.
@@ -142,12 +143,17 @@ pub(crate) fn evaluate(view: &View, caller: &Caller, query: &AclQuery) -> Result
                 view.acl_roles().filter(wanted).map(|role| links::named_role(view, role)).collect();
             Some(show(&roles)?)
         }
+        AclQuery::BindingRule { id } if !is_uuid(id) => {
+            return Err(failed("failed acl binding rule lookup: index error: UUID must be 36 characters"));
+        }
         AclQuery::BindingRule { id } => show_some(view.acl_binding_rule(id))?,
         AclQuery::BindingRules { auth_method } => {
             let wanted = |rule: &&Arc<AclBindingRule>| auth_method.is_empty() || rule.auth_method == *auth_method;
             Some(show(&view.acl_binding_rules().filter(wanted).collect::<Vec<_>>())?)
         }
-        AclQuery::AuthMethod { name } => show_some(view.acl_auth_method(name))?,
+        AclQuery::AuthMethod { name } => {
+            show_some(view.acl_auth_method(name).map(|method| visible_method(caller, method)).as_ref())?
+        }
         AclQuery::AuthMethods => {
             let methods = view.acl_auth_methods().map(|method| listed_method(method));
             Some(Json::Array(methods.collect::<Result<_, _>>()?))
@@ -178,7 +184,7 @@ fn show_some<T: Serialize>(value: Option<&T>) -> Result<Option<Json>, RequestErr
 fn visible_token(view: &View, caller: &Caller, token: &AclToken) -> AclToken {
     let mut token = links::named_token(view, token);
     if !caller.allows(Resource::Acl, "", Level::Write) {
-        token.secret_id = Token::new("<hidden>");
+        token.secret_id = Token::new(HIDDEN);
     }
     token
 }
@@ -209,11 +215,28 @@ fn listed_policy(policy: &AclPolicy) -> Result<Json, RequestError> {
     }))
 }
 
+/// Without the secrets of its settings, unless the caller could put others in their place.
+fn visible_method(caller: &Caller, method: &AclAuthMethod) -> AclAuthMethod {
+    let mut method = method.clone();
+    if !caller.allows(Resource::Acl, "", Level::Write)
+        && let Some(config) = method.config.as_object_mut()
+    {
+        for secret in ["OIDCClientSecret", "ServiceAccountJWT"] {
+            if let Some(value) = config.get_mut(secret) {
+                *value = Json::String(HIDDEN.to_owned());
+            }
+        }
+    }
+    method
+}
+
 /// Without its settings, which may hold secrets.
 fn listed_method(method: &AclAuthMethod) -> Result<Json, RequestError> {
     let mut shown = show(method)?;
     if let Some(fields) = shown.as_object_mut() {
-        fields.shift_remove("Config");
+        for unlisted in ["Config", "MaxTokenTTL", "TokenLocality"] {
+            fields.shift_remove(unlisted);
+        }
     }
     Ok(shown)
 }

@@ -118,7 +118,7 @@ pub fn check_write(view: &View, caller: &Caller, write: &Write) -> Result<(), Re
 pub fn check_acl_write(caller: &Caller, write: &AclWrite) -> Result<(), RequestError> {
     match write {
         // Who may is decided by what the bootstrap, the token itself or the auth method says.
-        AclWrite::Bootstrap { .. } | AclWrite::Logout => Ok(()),
+        AclWrite::Bootstrap { .. } | AclWrite::Logout | AclWrite::Login(_) => Ok(()),
         AclWrite::CreateToken { .. }
         | AclWrite::UpdateToken { .. }
         | AclWrite::CloneToken { .. }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use state::{AclCommand, View};
 
 use super::guard::Caller;
+use super::login::{self, Login};
 use super::query::{AclAnswer, AclQuery, own_token};
 use super::{denied, failed, links, not_found, query};
 use crate::limits::{TOKEN_TTL_MAX, TOKEN_TTL_MIN};
@@ -56,6 +57,8 @@ pub enum AclWrite {
     LegacyClone { secret: Token },
     /// Delete a token by secret.
     LegacyDestroy { secret: Token },
+    /// Make a token for who proves an identity.
+    Login(Login),
 }
 
 /// What is decided outside: the time, and ids that nobody can guess.
@@ -66,6 +69,8 @@ pub struct Context<'a> {
     pub new_id: &'a (dyn Fn() -> String + Sync),
     /// The index of an earlier bootstrap that an operator has taken back; 0 for none.
     pub reset_index: u64,
+    /// The own datacenter.
+    pub datacenter: &'a str,
 }
 
 /// What a change is about, to be shown once it is done.
@@ -89,7 +94,8 @@ pub enum Subject {
     Gone,
 }
 
-type Prepared = (Option<AclCommand>, Subject);
+/// The command, if there is something to do, and what to show.
+pub type Prepared = (Option<AclCommand>, Subject);
 
 /// Checks a change that the caller may make, and makes the command to propose; none when nothing is to be done.
 ///
@@ -113,9 +119,11 @@ pub fn prepare(
         AclWrite::DeletePolicy { id } => Ok((Some(AclCommand::DeletePolicy(id.clone())), Subject::Gone)),
         AclWrite::Role(role) => put_role(view, role, context),
         AclWrite::DeleteRole { id } => Ok((Some(AclCommand::DeleteRole(id.clone())), Subject::Gone)),
-        AclWrite::BindingRule(rule) => put_binding_rule(view, rule, context),
-        AclWrite::DeleteBindingRule { id } => Ok((Some(AclCommand::DeleteBindingRule(id.clone())), Subject::Gone)),
-        AclWrite::AuthMethod(method) => put_auth_method(view, method),
+        AclWrite::BindingRule(rule) => login::put_binding_rule(view, rule, context),
+        AclWrite::DeleteBindingRule { id } => login::delete_binding_rule(id),
+        AclWrite::AuthMethod(method) => login::put_auth_method(view, method),
+        // Only who has found out the identity can: `login::token`.
+        AclWrite::Login(_) => Err(denied()),
         AclWrite::DeleteAuthMethod { name } => Ok((Some(AclCommand::DeleteAuthMethod(name.clone())), Subject::Gone)),
         AclWrite::Bootstrap { secret } => bootstrap(view, secret, context),
         AclWrite::Logout => {
@@ -177,7 +185,7 @@ pub fn finish(view: &View, subject: &Subject) -> Result<Json, RequestError> {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_uuid(text: &str) -> bool {
     let is_group_end = |at: usize| matches!(at, 8 | 13 | 18 | 23);
     text.len() == 36
         && text.bytes().enumerate().all(
@@ -187,13 +195,13 @@ fn is_uuid(text: &str) -> bool {
         )
 }
 
-fn is_name(text: &str, longest: usize) -> bool {
+pub(super) fn is_name(text: &str, longest: usize) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !text.is_empty() && text.len() <= longest && text.chars().all(fits)
 }
 
 /// A name of a service or node: lower case, and no sign at its ends.
-fn is_identity(text: &str) -> bool {
+pub(super) fn is_identity(text: &str) -> bool {
     is_name(text, 256)
         && !text.chars().any(|c| c.is_ascii_uppercase())
         && !text.starts_with(['-', '_'])
@@ -207,7 +215,7 @@ fn fingerprint(value: &impl Serialize) -> Blob {
     Blob::new(Sha256::digest(bytes).to_vec())
 }
 
-fn complete_token(view: &View, given: &AclToken) -> Result<AclToken, RequestError> {
+pub(super) fn complete_token(view: &View, given: &AclToken) -> Result<AclToken, RequestError> {
     let mut token = given.clone();
     token.policies = links::policies_by_id(view, &given.policies)?;
     token.roles = links::roles_by_id(view, &given.roles)?;
@@ -469,63 +477,6 @@ fn put_role(view: &View, given: &AclRole, context: &Context<'_>) -> Result<Prepa
     role.hash = fingerprint(&(&role.name, &role.description, rights));
     let id = role.id.clone();
     Ok((Some(AclCommand::PutRole(Box::new(role))), Subject::Role(id)))
-}
-
-fn put_binding_rule(view: &View, given: &AclBindingRule, context: &Context<'_>) -> Result<Prepared, RequestError> {
-    let mut rule = given.clone();
-    if given.id.is_empty() {
-        rule.id = (context.new_id)();
-    } else {
-        if !is_uuid(&given.id) {
-            return Err(failed("Binding Rule ID invalid UUID"));
-        }
-        let old = view.acl_binding_rule(&given.id);
-        let old = old.ok_or_else(|| failed(format!("cannot find binding rule {}", given.id)))?;
-        if rule.auth_method.is_empty() {
-            rule.auth_method.clone_from(&old.auth_method);
-        } else if rule.auth_method != old.auth_method {
-            return Err(failed("the AuthMethod field of an Binding Rule is immutable"));
-        }
-    }
-    if rule.auth_method.is_empty() {
-        return Err(failed("Invalid Binding Rule: no AuthMethod is set"));
-    }
-    if view.acl_auth_method(&rule.auth_method).is_none() {
-        return Err(failed(format!("cannot find auth method with name {:?}", rule.auth_method)));
-    }
-    if rule.bind_type.is_empty() {
-        return Err(failed("Invalid Binding Rule: no BindType is set"));
-    }
-    if !matches!(rule.bind_type.as_str(), "service" | "role" | "node") {
-        return Err(failed(format!("Invalid Binding Rule: unknown BindType {:?}", rule.bind_type)));
-    }
-    if rule.bind_name.is_empty() {
-        return Err(failed("Invalid Binding Rule: no BindName is set"));
-    }
-    let id = rule.id.clone();
-    Ok((Some(AclCommand::PutBindingRule(Box::new(rule))), Subject::BindingRule(id)))
-}
-
-fn put_auth_method(view: &View, given: &AclAuthMethod) -> Result<Prepared, RequestError> {
-    if given.name.is_empty() {
-        return Err(failed("Invalid Auth Method: no Name is set"));
-    }
-    if !is_name(&given.name, 128) {
-        let text = "Invalid Auth Method: invalid Name. Only alphanumeric characters, '-' and '_' are allowed";
-        return Err(failed(text));
-    }
-    if !matches!(given.kind.as_str(), "jwt" | "kubernetes") {
-        return Err(failed("Invalid Auth Method: Type should be one of: [jwt kubernetes]"));
-    }
-    if view.acl_auth_method(&given.name).is_some_and(|old| old.kind != given.kind) {
-        return Err(failed("Changing an auth method's type is not permitted: delete it and create it anew"));
-    }
-    if !matches!(given.token_locality.as_str(), "" | "local" | "global") {
-        let text = "Invalid Auth Method: TokenLocality should be one of 'local' or 'global'";
-        return Err(failed(text));
-    }
-    let name = given.name.clone();
-    Ok((Some(AclCommand::PutAuthMethod(Box::new(given.clone()))), Subject::AuthMethod(name)))
 }
 
 fn bootstrap(view: &View, secret: &Token, context: &Context<'_>) -> Result<Prepared, RequestError> {
