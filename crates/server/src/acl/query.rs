@@ -143,10 +143,7 @@ pub(crate) fn evaluate(view: &View, caller: &Caller, query: &AclQuery) -> Result
                 view.acl_roles().filter(wanted).map(|role| links::named_role(view, role)).collect();
             Some(show(&roles)?)
         }
-        AclQuery::BindingRule { id } if !is_uuid(id) => {
-            return Err(failed("failed acl binding rule lookup: index error: UUID must be 36 characters"));
-        }
-        AclQuery::BindingRule { id } => show_some(view.acl_binding_rule(id))?,
+        AclQuery::BindingRule { id } => binding_rule(view, id)?,
         AclQuery::BindingRules { auth_method } => {
             let wanted = |rule: &&Arc<AclBindingRule>| auth_method.is_empty() || rule.auth_method == *auth_method;
             Some(show(&view.acl_binding_rules().filter(wanted).collect::<Vec<_>>())?)
@@ -179,6 +176,13 @@ fn show<T: Serialize>(value: &T) -> Result<Json, RequestError> {
 
 fn show_some<T: Serialize>(value: Option<&T>) -> Result<Option<Json>, RequestError> {
     value.map(show).transpose()
+}
+
+fn binding_rule(view: &View, id: &str) -> Result<Option<Json>, RequestError> {
+    if !is_uuid(id) {
+        return Err(failed("failed acl binding rule lookup: index error: UUID must be 36 characters"));
+    }
+    show_some(view.acl_binding_rule(id))
 }
 
 fn visible_token(view: &View, caller: &Caller, token: &AclToken) -> AclToken {
