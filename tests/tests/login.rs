@@ -249,8 +249,16 @@ fn service_accounts_of_kubernetes() {
     }
 }
 
+type Requests = Vec<(&'static str, &'static str, Value)>;
+
 /// Requests about the ACL system that both must answer alike: all but the order of fields.
-fn requests() -> Vec<(&'static str, &'static str, Value)> {
+fn requests() -> Requests {
+    let mut all = about_methods();
+    all.extend(about_rules());
+    all
+}
+
+fn about_methods() -> Requests {
     let key = Signer::new().1;
     let config = json!({"JWTValidationPubKeys": [key], "ClaimMappings": {"name": "name"}});
     let with = |name: &str, value: Value| {
@@ -261,12 +269,7 @@ fn requests() -> Vec<(&'static str, &'static str, Value)> {
         }
         body
     };
-    let rule = |name: &str, value: &str| {
-        let mut body = json!({"AuthMethod": "m", "BindType": "service", "BindName": "x"});
-        body[name] = json!(value);
-        body
-    };
-    let (method, rules) = ("acl/auth-method", "acl/binding-rule");
+    let method = "acl/auth-method";
     vec![
         ("PUT", method, Value::Null),
         ("PUT", method, json!({})),
@@ -299,6 +302,17 @@ fn requests() -> Vec<(&'static str, &'static str, Value)> {
         ("GET", "acl/auth-method/none", Value::Null),
         ("GET", "acl/auth-method/", Value::Null),
         ("DELETE", "acl/auth-method/none", Value::Null),
+    ]
+}
+
+fn about_rules() -> Requests {
+    let rule = |name: &str, value: &str| {
+        let mut body = json!({"AuthMethod": "m", "BindType": "service", "BindName": "x"});
+        body[name] = json!(value);
+        body
+    };
+    let rules = "acl/binding-rule";
+    vec![
         ("PUT", rules, Value::Null),
         ("PUT", rules, json!({})),
         ("PUT", rules, rule("AuthMethod", "none")),
