@@ -222,7 +222,7 @@ proptest! {
     fn no_changed_token_is_believed(at in 0_usize..1000, to in any::<u8>()) {
         let (pair, keys) = p256();
         let good = signed_by(&pair, &json!({"alg": "ES256"}), &claims());
-        let mut bytes = good.clone().into_bytes();
+        let mut bytes = good.into_bytes();
         let at = at % bytes.len();
         prop_assume!(bytes[at] != to);
         bytes[at] = to;
