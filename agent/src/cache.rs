@@ -1,4 +1,4 @@
-//! Answers that this agent keeps for `?cached`: each is followed by a blocking query of its own in the background, so that
+//! Answers that this agent keeps, for `?cached` and for DNS where it is told to: each is followed by a blocking query of its own in the background, so that
 //! it is as new as the servers can tell, and is given up when nobody has asked for it for a while.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::Token;
 use server::request::{
-    Action, Body, Consistency, ErrorKind, Form, Query, ReadMeta, ReadOptions, Request, RequestError, Response,
+    Action, Answer, Body, Consistency, ErrorKind, Form, Query, ReadMeta, ReadOptions, Request, RequestError, Response,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -21,6 +21,8 @@ use crate::backend::Backend;
 const ENTRIES_MAX: usize = 2048;
 /// Most bytes of answers that are kept.
 const BYTES_MAX: usize = 64 << 20;
+/// What a kept row of an instance or node counts, bytes.
+const ROW_BYTES: usize = 2048;
 /// An answer that nobody asked for in this time is given up.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// First pause after a failure; doubled with each further one.
@@ -41,6 +43,8 @@ pub struct Key {
     pub query: Query,
     /// The expression that rows must match.
     pub filter: String,
+    /// In which form the answer is kept.
+    pub form: Form,
 }
 
 /// A kept answer.
@@ -48,8 +52,8 @@ pub struct Key {
 pub struct Held {
     /// Facts about it.
     pub meta: ReadMeta,
-    /// Its JSON.
-    pub json: Bytes,
+    /// The answer itself.
+    pub body: Kept,
     /// Since when the servers cannot be asked whether it is still right.
     lost: Option<Instant>,
     _spent: Arc<Spent>,
@@ -60,6 +64,29 @@ impl Held {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.lost.map_or(Duration::ZERO, |lost| lost.elapsed())
+    }
+}
+
+/// An answer in the form that was asked for.
+#[derive(Clone)]
+pub enum Kept {
+    /// The body of an HTTP answer.
+    Json(Bytes),
+    /// Rows to work with.
+    Rows(Arc<Answer>),
+}
+
+impl Kept {
+    /// What it counts against the memory of the cache, bytes; of rows roughly.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Json(json) => json.len(),
+            Self::Rows(rows) => match &**rows {
+                Answer::Health(rows) => rows.len().max(1) * ROW_BYTES,
+                Answer::NodeServices(Some(found)) => (found.services.len() + 1) * ROW_BYTES,
+                _ => ROW_BYTES,
+            },
+        }
     }
 }
 
@@ -176,11 +203,11 @@ impl Follower {
                 () = self.idle() => return,
             };
             match answer {
-                Ok((meta, json)) => {
+                Ok((meta, body)) => {
                     failures = 0;
                     // An index that fell belongs to another history: it is asked for anew.
                     index = if meta.index < index { 0 } else { meta.index };
-                    if !self.keep(meta, json) {
+                    if !self.keep(meta, body) {
                         return;
                     }
                 }
@@ -201,31 +228,32 @@ impl Follower {
         }
     }
 
-    async fn ask(&self, min_index: u64) -> Result<(ReadMeta, Bytes), RequestError> {
+    async fn ask(&self, min_index: u64) -> Result<(ReadMeta, Kept), RequestError> {
         let options = ReadOptions {
             // It is as old as its last change by the time it is looked at; no need to ask the leader.
             consistency: Consistency::Stale,
             min_index,
             wait_ms: WAIT_MS,
             filter: self.key.filter.clone(),
-            form: Form::Json,
+            form: self.key.form,
             ..ReadOptions::default()
         };
         let action = Action::Read(options, self.key.query.clone());
         let token = Token::new(self.key.token.clone());
         let request = Request { datacenter: self.key.datacenter.clone(), token, action };
         match self.backend.call(request).await? {
-            Response::Read(meta, Body::Json { json, .. }) => Ok((meta, json)),
-            _ => Err(RequestError::new(ErrorKind::Failed, "unexpected answer from the server in place of JSON")),
+            Response::Read(meta, Body::Json { json, .. }) => Ok((meta, Kept::Json(json))),
+            Response::Read(meta, Body::Rows(rows)) => Ok((meta, Kept::Rows(Arc::new(rows)))),
+            _ => Err(RequestError::new(ErrorKind::Failed, "unexpected answer from the server in place of a read")),
         }
     }
 
     /// Shows an answer; whether there was room to keep it.
-    fn keep(&self, meta: ReadMeta, json: Bytes) -> bool {
-        let bytes = json.len();
+    fn keep(&self, meta: ReadMeta, body: Kept) -> bool {
+        let bytes = body.bytes();
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let spent = Arc::new(Spent { bytes, total: Arc::clone(&self.bytes) });
-        self.sender.send_replace(Some(Ok(Held { meta, json, lost: None, _spent: spent })));
+        self.sender.send_replace(Some(Ok(Held { meta, body, lost: None, _spent: spent })));
         before + bytes <= BYTES_MAX
     }
 

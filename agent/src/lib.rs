@@ -10,6 +10,7 @@ pub mod cli;
 mod coordinates;
 pub mod dns;
 pub mod events;
+pub mod executions;
 mod figures;
 pub mod gossip;
 pub mod host;

@@ -39,7 +39,7 @@ pub fn tags(config: &Config, node_id: &str) -> BTreeMap<String, String> {
         if config.tls.internal_rpc.has_identity() {
             set("use_tls", "1".to_owned());
         }
-        if config.bootstrap {
+        if config.bootstrap || config.bootstrap_expect == 1 {
             set("bootstrap", "1".to_owned());
         }
         if config.bootstrap_expect > 1 {

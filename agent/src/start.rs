@@ -18,6 +18,7 @@ use crate::backend::Backend;
 use crate::cache::AnswerCache;
 use crate::checks::CheckTls;
 use crate::events::Events;
+use crate::executions::Executions;
 use crate::gossip::{Pool, PoolEvent};
 use crate::http::{self, AgentFacts, HttpState};
 use crate::join::{self, Resolver, RetryJoin};
@@ -351,7 +352,12 @@ fn start_interfaces(
         datacenter: config.datacenter.clone(),
         node_name: NodeName::new(&config.node_name),
         cache: AnswerCache::default(),
+        executions: Executions::default(),
         use_cache: config.http.use_cache,
+        discovery_stale_ms_max: match config.discovery_max_stale {
+            std::time::Duration::ZERO => None,
+            age => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        },
         has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
         limits: http::Limits {

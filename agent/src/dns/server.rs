@@ -2,19 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dns::{Context, Draft, Lookup, Plan, Question, RecordType, Rejected, Settings, Target, Transport, answer};
-use model::{CheckServiceNode, Node, NodeName, NodeService};
+use model::{CheckServiceNode, Node, NodeName, NodeService, QueryExecution};
 use server::request::{
-    Action, Answer, Asker, Body, Consistency, ErrorKind, ExecuteQuery, Form, Query, ReadOptions, Request, RequestError,
-    Response,
+    Action, Answer, Asker, Body, Consistency, ErrorKind, ExecuteQuery, Form, Query, ReadMeta, ReadOptions, Request,
+    RequestError, Response,
 };
 use tracing::debug;
 
 use super::Recursors;
 use super::limits::LOOKUP_WAIT;
 use crate::backend::Backend;
+use crate::cache::{AnswerCache, Kept, Key};
+use crate::executions::{Execution, Executions};
 use crate::rpc::router::NO_PATH;
 use crate::telemetry::Timer;
 use crate::tokens::Tokens;
@@ -29,6 +31,17 @@ pub struct Freshness {
     pub allows_stale: bool,
     /// Oldest answer of a server that is taken, milliseconds.
     pub stale_ms_max: u64,
+    /// Whether kept answers are taken.
+    pub uses_cache: bool,
+    /// Oldest kept answer that is taken when it could not be followed; any when there is none.
+    pub cache_age_max: Option<Duration>,
+}
+
+/// Answers that are kept for DNS.
+#[derive(Default)]
+pub(super) struct Memory {
+    answers: AnswerCache,
+    executions: Executions,
 }
 
 /// Answers DNS packets.
@@ -40,6 +53,7 @@ pub struct DnsServer {
     pub(super) tokens: Arc<Tokens>,
     /// Node of this agent.
     node: NodeName,
+    pub(super) memory: Arc<Memory>,
 }
 
 static DOMAIN: Timer = Timer::new("dns.domain_query");
@@ -61,7 +75,7 @@ impl DnsServer {
         recursors: Recursors,
         tokens: Arc<Tokens>,
     ) -> Self {
-        Self { backend, settings, freshness, recursors, tokens, node: NodeName::default() }
+        Self { backend, settings, freshness, recursors, tokens, node: NodeName::default(), memory: Arc::default() }
     }
 
     /// The same on a node with a name, which prepared queries may sort by distance from.
@@ -152,13 +166,28 @@ impl DnsServer {
         let asker = Asker { near: String::new(), agent: self.node.clone(), ip };
         let seed = rand::random();
         let wanted = ExecuteQuery { id_or_name: name.to_owned(), asker, seed, ..ExecuteQuery::default() };
-        match self.ask(datacenter, Query::ExecuteQuery(wanted)).await? {
-            Answer::Execution(found) => {
-                let ttl = model::parse_duration(&found.dns.ttl).ok();
-                let ttl = ttl.map(|ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX));
-                Ok(answer::query(context, datacenter, &found, ttl))
+        let found = self.executed(datacenter, wanted).await?;
+        let ttl = model::parse_duration(&found.dns.ttl).ok();
+        let ttl = ttl.map(|ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX));
+        Ok(answer::query(context, datacenter, &found, ttl))
+    }
+
+    async fn executed(&self, datacenter: &str, wanted: ExecuteQuery) -> Result<Arc<QueryExecution>, Failure> {
+        let (kept, token) = (&self.memory.executions, self.tokens.of_requests());
+        let Freshness { uses_cache, cache_age_max, .. } = self.freshness;
+        if uses_cache && let Some(execution) = kept.find(datacenter, &token, &wanted, cache_age_max) {
+            return Ok(execution.found);
+        }
+        let at = Instant::now();
+        match self.ask_servers(datacenter, Query::ExecuteQuery(wanted.clone())).await? {
+            (meta, Answer::Execution(found)) => {
+                let found = Arc::new(found);
+                if uses_cache {
+                    kept.keep(datacenter, &token, &wanted, Execution { meta, found: Arc::clone(&found), at });
+                }
+                Ok(found)
             }
-            other => Err(unexpected(&other)),
+            (_, other) => Err(unexpected(&other)),
         }
     }
 
@@ -183,23 +212,50 @@ impl DnsServer {
 
     async fn reverse(&self, context: Context<'_>, address: IpAddr) -> Result<Option<Draft>, Failure> {
         let address = address.to_string();
-        let nodes = match self.ask("", Query::NodesByAddress { address: address.clone() }).await? {
-            Answer::Nodes(nodes) => nodes,
-            other => return Err(unexpected(&other)),
+        let nodes = match self.ask_servers("", Query::NodesByAddress { address: address.clone() }).await? {
+            (_, Answer::Nodes(nodes)) => nodes,
+            (_, other) => return Err(unexpected(&other)),
         };
         let nodes: Vec<&Node> = nodes.iter().map(AsRef::as_ref).collect();
         if let Some(draft) = answer::reverse(context, &nodes, &[]) {
             return Ok(Some(draft));
         }
-        let instances = match self.ask("", Query::ServicesByAddress { address }).await? {
-            Answer::ServiceNodes(instances) => instances,
-            other => return Err(unexpected(&other)),
+        let instances = match self.ask_servers("", Query::ServicesByAddress { address }).await? {
+            (_, Answer::ServiceNodes(instances)) => instances,
+            (_, other) => return Err(unexpected(&other)),
         };
         let services: Vec<&NodeService> = instances.iter().map(|instance| instance.service.as_ref()).collect();
         Ok(answer::reverse(context, &[], &services))
     }
 
+    /// The answer from the cache, if DNS is to answer from there, else of the servers.
     async fn ask(&self, datacenter: &str, query: Query) -> Result<Answer, Failure> {
+        if self.freshness.uses_cache
+            && let Some(answer) = self.kept(datacenter, &query).await
+        {
+            return answer;
+        }
+        self.ask_servers(datacenter, query).await.map(|(_, answer)| answer)
+    }
+
+    /// `None` when there is no kept answer that is young enough.
+    async fn kept(&self, datacenter: &str, query: &Query) -> Option<Result<Answer, Failure>> {
+        let (datacenter, token) = (datacenter.to_owned(), self.tokens.of_requests().secret().to_owned());
+        let key = Key { datacenter, token, query: query.clone(), filter: String::new(), form: Form::Rows };
+        let deadline = tokio::time::Instant::now() + LOOKUP_WAIT;
+        match self.memory.answers.get(&self.backend, &key, 0, deadline).await {
+            Ok(Some((held, _))) if self.freshness.cache_age_max.is_none_or(|max| held.age() <= max) => {
+                match held.body {
+                    Kept::Rows(rows) => Some(Ok((*rows).clone())),
+                    Kept::Json(_) => None,
+                }
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(failure(&error))),
+        }
+    }
+
+    async fn ask_servers(&self, datacenter: &str, query: Query) -> Result<(ReadMeta, Answer), Failure> {
         let consistency = if self.freshness.allows_stale { Consistency::Stale } else { Consistency::Default };
         let options = ReadOptions {
             consistency,
@@ -213,7 +269,7 @@ impl DnsServer {
             action: Action::Read(options, query),
         };
         match tokio::time::timeout(LOOKUP_WAIT, self.backend.call(request)).await {
-            Ok(Ok(Response::Read(_, Body::Rows(answer)))) => Ok(answer),
+            Ok(Ok(Response::Read(meta, Body::Rows(answer)))) => Ok((meta, answer)),
             Ok(Ok(other)) => Err(unexpected(&other)),
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => {

@@ -16,6 +16,8 @@ pub fn server_of(config: &Config, backend: Backend, tokens: Arc<Tokens>) -> DnsS
     let freshness = Freshness {
         allows_stale: config.dns.allow_stale,
         stale_ms_max: u64::try_from(config.dns.max_stale.as_millis()).unwrap_or(u64::MAX),
+        uses_cache: config.dns.use_cache,
+        cache_age_max: Some(config.dns.cache_max_age).filter(|age| !age.is_zero()),
     };
     let recursors = Recursors::new(config.recursors.clone(), config.dns.recursor_timeout);
     DnsServer::new(backend, settings(config), freshness, recursors, tokens).on_node((*config.node_name).into())
@@ -28,6 +30,7 @@ impl DnsServer {
         let mut next = server_of(config, self.backend.clone(), Arc::clone(&self.tokens));
         let Settings { domain, alt_domain, datacenter, .. } = self.settings.clone();
         next.settings = Settings { domain, alt_domain, datacenter, ..next.settings };
+        next.memory = Arc::clone(&self.memory);
         next
     }
 }

@@ -32,7 +32,7 @@ fn start(ip: IpAddr, recursors: Vec<SocketAddr>) -> Running {
     let directory = Directory::new(pool.clone(), None);
     let backend = Backend::Remote(Arc::new(Router::new("dc1", pool, directory)));
     let settings = Settings { has_recursors: !recursors.is_empty(), ..Settings::default() };
-    let freshness = Freshness { allows_stale: true, stale_ms_max: u64::MAX };
+    let freshness = Freshness { allows_stale: true, stale_ms_max: u64::MAX, uses_cache: false, cache_age_max: None };
     let recursors = Recursors::new(recursors, Duration::from_millis(300));
     let server =
         Arc::new(Current::from_pointee(DnsServer::new(backend, settings, freshness, recursors, Arc::default())));

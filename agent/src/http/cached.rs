@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use http::header::{AGE, CACHE_CONTROL, HeaderName, HeaderValue};
-use server::request::{Consistency, Page, Query, ReadMeta, ReadOptions};
+use server::request::{Consistency, ExecuteQuery, Form, Page, Query, ReadMeta, ReadOptions};
 use tokio::time::Instant;
 
 use super::extract::Call;
 use super::reply::{Answer, Failure, Reply};
-use crate::cache::{Held, Key};
+use crate::cache::{Held, Kept, Key};
+use crate::executions::Execution;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
@@ -48,13 +49,13 @@ impl Call<'_> {
         if !self.query.has("cached") || !self.state.use_cache || options.page != Page::default() {
             return self.catalog_read(options, query).await;
         }
-        let header = self.headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let control = Control::parse(header).ok_or(Failure::bad_request("Invalid Cache-Control header."))?;
+        let control = self.cache_control()?;
         let key = Key {
             datacenter: self.query.text("dc").to_owned(),
             token: self.token().secret().to_owned(),
             query: query.clone(),
             filter: options.filter.clone(),
+            form: Form::Json,
         };
         let wanted = options.consistency;
         let wait = server::blocking::wait_time(options.wait_ms, rand::random());
@@ -65,25 +66,58 @@ impl Call<'_> {
             return Ok(self.mark_uncached(self.catalog_read(options, query).await?));
         };
         if control.takes(held.age()) {
-            return Ok(reply(&held, wanted, is_hit));
+            return reply(&held, wanted, is_hit);
         }
         match self.catalog_read(options, query).await {
             Ok(fresh) => Ok(self.mark_uncached(fresh)),
-            Err(_) if control.stale_if_error.is_some_and(|max| held.age() <= max) => Ok(reply(&held, wanted, true)),
+            Err(_) if control.stale_if_error.is_some_and(|max| held.age() <= max) => reply(&held, wanted, true),
             Err(failure) => Err(failure),
+        }
+    }
+
+    fn cache_control(&self) -> Result<Control, Failure> {
+        let header = self.headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Control::parse(header).ok_or(Failure::bad_request("Invalid Cache-Control header."))
+    }
+
+    /// The kept execution of a prepared query, where the client wants one and it is not too old.
+    pub fn kept_execution(&self, query: &ExecuteQuery) -> Result<Option<Execution>, Failure> {
+        if !self.query.has("cached") || !self.state.use_cache {
+            return Ok(None);
+        }
+        let control = self.cache_control()?;
+        if control.must_revalidate {
+            return Ok(None);
+        }
+        let max_age = control.max_age.filter(|age| !age.is_zero());
+        let (datacenter, token) = (self.query.text("dc"), self.token());
+        Ok(self.state.executions.find(datacenter, &token, query, max_age))
+    }
+
+    /// Keeps the execution of a prepared query, where the client reads such ones.
+    pub fn keep_execution(&self, query: &ExecuteQuery, execution: &Execution) {
+        if self.query.has("cached") && self.state.use_cache {
+            self.state.executions.keep(self.query.text("dc"), &self.token(), query, execution.clone());
         }
     }
 }
 
-fn reply(held: &Held, wanted: Consistency, is_hit: bool) -> Reply {
+fn reply(held: &Held, wanted: Consistency, is_hit: bool) -> Answer {
+    let Kept::Json(json) = &held.body else {
+        return Err(Failure::internal("kept rows in place of JSON"));
+    };
     // A kept answer is followed from whatever server; the header tells what was asked for.
     let meta = ReadMeta { consistency: wanted, ..held.meta };
-    let reply = Reply::json(held.json.clone()).with_read(&meta).with_consistency(&meta);
+    let reply = Reply::json(json.clone()).with_read(&meta).with_consistency(&meta);
     if !is_hit {
-        return reply.with_header(X_CACHE, HeaderValue::from_static("MISS"));
+        return Ok(reply.with_header(X_CACHE, HeaderValue::from_static("MISS")));
     }
-    let age = HeaderValue::from(held.age().as_secs());
-    reply.with_header(X_CACHE, HeaderValue::from_static("HIT")).with_header(AGE, age)
+    Ok(mark_hit(reply, held.age()))
+}
+
+/// Tells that an answer is a kept one, and how old.
+pub fn mark_hit(reply: Reply, age: Duration) -> Reply {
+    reply.with_header(X_CACHE, HeaderValue::from_static("HIT")).with_header(AGE, HeaderValue::from(age.as_secs()))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub async fn deregister(call: &mut Call<'_>) -> Answer {
 
 /// Names of the known datacenters.
 pub async fn datacenters(call: &mut Call<'_>) -> Answer {
+    call.consistency()?;
     let action = server::request::Action::Cluster(Cluster::Datacenters);
     match call.ask_in("", action).await? {
         Response::Names(names) => Reply::json_of(&names),

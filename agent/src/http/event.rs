@@ -38,9 +38,9 @@ pub async fn fire(call: &mut Call<'_>) -> Answer {
 
 /// `GET /v1/event/list`
 pub async fn list(call: &Call<'_>) -> Answer {
-    let options = call.read_options()?;
+    let (min_index, wait_ms) = call.blocking()?;
     let caller = call.caller().await?;
-    let wait = match Duration::from_millis(options.wait_ms) {
+    let wait = match Duration::from_millis(wait_ms) {
         Duration::ZERO => WAIT_DEFAULT,
         wait => wait.min(WAIT_MAX),
     };
@@ -52,7 +52,7 @@ pub async fn list(call: &Call<'_>) -> Answer {
         let mut found = events.list(call.query.text("name"));
         found.retain(|event| caller.allows(Resource::Event, &event.name, Level::Read));
         let index = found.last().map_or(INDEX_OF_NOTHING, |event| event.index());
-        let is_known = options.min_index > 0 && index == options.min_index;
+        let is_known = min_index > 0 && index == min_index;
         if !is_known || !matches!(tokio::time::timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
             let rows: Vec<_> = found.iter().map(Arc::as_ref).map(shape).collect();
             return Ok(Reply::json_of(&rows)?.with_index(index));

@@ -33,6 +33,8 @@ pub struct Call<'a> {
     pub state: &'a HttpState,
     /// The decoded path after the pattern of the route; empty for routes without one.
     pub tail: &'a [u8],
+    /// Whether it asks about the catalog or health.
+    pub is_discovery: bool,
     /// The query string.
     pub query: Query<'a>,
     /// The headers.
@@ -92,6 +94,20 @@ impl Call<'_> {
     /// The options of a read whose answer has no pages: `limit` and `after` are not looked at.
     pub fn read_options_of_all(&self) -> Result<ReadOptions, Failure> {
         let (consistency, max_stale_ms) = self.consistency()?;
+        let (min_index, wait_ms) = self.blocking()?;
+        Ok(ReadOptions {
+            consistency,
+            max_stale_ms,
+            min_index,
+            wait_ms,
+            filter: self.query.text("filter").to_owned(),
+            form: Form::Json,
+            page: Page::default(),
+        })
+    }
+
+    /// The index that the answer must be above, and how long to wait for that, milliseconds.
+    pub fn blocking(&self) -> Result<(u64, u64), Failure> {
         let query = &self.query;
         let wait = match query.text("wait") {
             "" => Duration::ZERO,
@@ -101,15 +117,7 @@ impl Call<'_> {
             "" => 0,
             text => parse_u64(text).map_err(|_| Failure::bad_request("Invalid index"))?,
         };
-        Ok(ReadOptions {
-            consistency,
-            max_stale_ms,
-            min_index,
-            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            filter: query.text("filter").to_owned(),
-            form: Form::Json,
-            page: Page::default(),
-        })
+        Ok((min_index, u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// Which part of a list is wanted.
@@ -144,7 +152,12 @@ impl Call<'_> {
             }
             (_, true) => Ok((Consistency::Consistent, None)),
             (true, false) => Ok((Consistency::Stale, max_stale_ms)),
-            (false, false) => Ok((Consistency::Default, None)),
+            (false, false) => {
+                match self.state.discovery_stale_ms_max.filter(|_| self.is_discovery && !query.has("cached")) {
+                    Some(age) => Ok((Consistency::Stale, Some(age))),
+                    None => Ok((Consistency::Default, None)),
+                }
+            }
         }
     }
 
@@ -198,7 +211,7 @@ impl Call<'_> {
         Ok(Reply::json(json).with_read(&meta).with_consistency(&meta))
     }
 
-    /// Tells a client that asked for `?cached` that the answer is fresh: this agent keeps no cache of answers.
+    /// Tells a client that asked for `?cached` that the answer is fresh.
     #[must_use]
     pub fn mark_uncached(&self, reply: Reply) -> Reply {
         if self.query.has("cached") {

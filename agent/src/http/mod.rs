@@ -45,6 +45,7 @@ use model::NodeName;
 
 use crate::backend::Backend;
 use crate::cache::AnswerCache;
+use crate::executions::Executions;
 use crate::rights::AgentRights;
 
 pub use agent::AgentFacts;
@@ -67,8 +68,13 @@ pub struct HttpState {
     pub node_name: NodeName,
     /// Answers kept for `?cached`.
     pub cache: AnswerCache,
+    /// Executions of prepared queries kept for `?cached`.
+    pub executions: Executions,
     /// Whether `?cached` means anything.
     pub use_cache: bool,
+    /// How old the state may be, in milliseconds, that reads of the catalog and of health answer from when they say
+    /// nothing about it; none for state of the leader.
+    pub discovery_stale_ms_max: Option<u64>,
     /// Whether `/v1/coordinate` answers.
     pub has_coordinates: bool,
     /// Indent every JSON answer, as in development mode.

@@ -1,5 +1,8 @@
 //! `/v1/query`.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use model::PreparedQuery;
@@ -9,9 +12,11 @@ use server::request::{
 };
 use uuid::Uuid;
 
+use super::cached::mark_hit;
 use super::decode::{Shape, Struct, Unknown, decode, field};
 use super::extract::{Call, parse_bool};
 use super::reply::{Answer, Failure, Reply};
+use crate::executions::Execution;
 
 static FAILOVER: Struct = Struct {
     type_name: "structs.QueryDatacenterOptions",
@@ -207,10 +212,20 @@ async fn execute(call: &Call<'_>, id_or_name: &str) -> Answer {
     let ip = call.client.map(|ip| ip.to_string()).unwrap_or_default();
     let asker = Asker { near, agent: call.state.node_name.clone(), ip };
     let id_or_name = id_or_name.to_owned();
-    let query = Query::ExecuteQuery(ExecuteQuery { id_or_name, limit, connect, asker, seed: rand::random() });
+    let wanted = ExecuteQuery { id_or_name, limit, connect, asker, seed: rand::random() };
+    if let Some(kept) = call.kept_execution(&wanted)? {
+        // The header tells what was asked for.
+        let meta = ReadMeta { consistency: options.consistency, ..kept.meta };
+        return Ok(mark_hit(Facts::reply(&*kept.found, &meta)?, kept.at.elapsed()));
+    }
+    let query = Query::ExecuteQuery(wanted.clone());
     let (meta, body) = call.read(options, query).await.map_err(Failure::with_read_headers_unless_missing)?;
     match body {
-        Body::Rows(Rows::Execution(found)) => Facts::reply(&found, &meta),
+        Body::Rows(Rows::Execution(found)) => {
+            let execution = Execution { meta, found: Arc::new(found), at: Instant::now() };
+            call.keep_execution(&wanted, &execution);
+            Ok(call.mark_uncached(Facts::reply(&*execution.found, &meta)?))
+        }
         _ => Err(Failure::internal("unexpected answer from the server in place of an execution")),
     }
 }

@@ -581,7 +581,9 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         return render(answer, looks).await;
     };
     let client = head.extensions.get::<Client>().map(|client| client.0);
-    let mut call = Call { state: &state, tail, query, headers: &head.headers, client, body: Mutex::new(body) };
+    let is_discovery = ["/v1/catalog/", "/v1/health/"].iter().any(|family| route.pattern.starts_with(family));
+    let (headers, body) = (&head.headers, Mutex::new(body));
+    let mut call = Call { state: &state, tail, is_discovery, query, headers, client, body };
     let started = Instant::now();
     let answer = match access::check(&call, *endpoint).await {
         Ok(()) => dispatch(*endpoint, &mut call).await,

@@ -148,6 +148,9 @@ pub struct Config {
     pub limits: Limits,
     /// Whether WAN addresses are answered to other datacenters.
     pub translate_wan_addrs: bool,
+    /// How old the state may be that reads of the catalog and of health answer from by default; zero for state of the
+    /// leader.
+    pub discovery_max_stale: Duration,
     /// Whether a node id is random instead of made from the host's identity.
     pub disable_host_node_id: bool,
     /// Whether the servers are told no network coordinates.
@@ -334,6 +337,10 @@ pub struct Dns {
     pub allow_stale: bool,
     /// Oldest state that may be answered from.
     pub max_stale: Duration,
+    /// Whether answers come from the cache of the agent.
+    pub use_cache: bool,
+    /// Oldest kept answer that is taken when it cannot be followed; zero for any.
+    pub cache_max_age: Duration,
     /// TTL of node answers.
     pub node_ttl: Duration,
     /// TTL of service answers by name; `prefix*` and `*` match several.

@@ -129,6 +129,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         reconnect_timeout_wan: reader.duration("reconnect_timeout_wan"),
         limits: limits(reader),
         translate_wan_addrs: reader.flag("translate_wan_addrs"),
+        discovery_max_stale: reader.duration("discovery_max_stale"),
         disable_host_node_id: reader.flag("disable_host_node_id"),
         disable_coordinates: reader.flag("disable_coordinates"),
         default_query_time: reader.duration("default_query_time"),
@@ -293,6 +294,8 @@ fn dns(reader: &mut Reader<'_>) -> Dns {
     Dns {
         allow_stale: reader.flag("dns_config.allow_stale"),
         max_stale: reader.duration("dns_config.max_stale"),
+        use_cache: reader.flag("dns_config.use_cache"),
+        cache_max_age: reader.duration("dns_config.cache_max_age"),
         node_ttl: reader.duration("dns_config.node_ttl"),
         service_ttl: reader.duration_map("dns_config.service_ttl"),
         enable_truncate: reader.flag("dns_config.enable_truncate"),

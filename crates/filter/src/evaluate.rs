@@ -115,10 +115,7 @@ fn build_regex(pattern: &str, regexes: &mut usize) -> Result<Regex, FilterError>
         return Err(FilterError::TooBig(format!("the expression has more than {REGEX_COUNT_MAX} regular expressions")));
     }
     RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build().map_err(|error| {
-        // The library draws the pattern with a pointer on several lines; the last line says what is wrong.
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        let reason = format!("{}: `{pattern}`", last.trim_start_matches("error: "));
+        let reason = crate::pattern::reason(pattern, &error);
         FilterError::Regex { pattern: pattern.to_owned(), reason }
     })
 }

@@ -18,7 +18,8 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
         .map_err(|error| format!("error parsing regexp: {}", reason(pattern, &error)))
 }
 
-fn reason(pattern: &str, error: &regex::Error) -> String {
+/// What is wrong with an expression, in Go's words.
+pub(crate) fn reason(pattern: &str, error: &regex::Error) -> String {
     let Err(Error::Parse(parse)) = regex_syntax::Parser::new().parse(pattern) else {
         return match error {
             regex::Error::CompiledTooBig(_) => format!("expression is too large: `{pattern}`"),

@@ -38,6 +38,7 @@ pub fn filter_of(call: &Call<'_>, schema: &'static Schema, prefix: &str) -> Resu
 
 /// `GET /v1/agent/checks`
 pub async fn checks(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let caller = call.caller().await?;
     let filter = filter_of(call, &filter::CHECK, "")?;
     call.state.agent.local.with_registry(|registry| {
@@ -70,6 +71,7 @@ pub async fn register_check(call: &mut Call<'_>) -> Answer {
 
 /// `PUT /v1/agent/check/deregister/:id`
 pub async fn deregister_check(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let id = CheckId::from(tail_text(call));
     if !id.is_empty() {
         vet::check(call, &id).await?;
@@ -80,6 +82,7 @@ pub async fn deregister_check(call: &Call<'_>) -> Answer {
 
 /// `PUT /v1/agent/check/{pass,warn,fail}/:id`
 pub async fn set_check(call: &Call<'_>, status: &'static str) -> Answer {
+    call.refuse_namespace()?;
     let id = CheckId::from(tail_text(call));
     vet::check(call, &id).await?;
     call.state.agent.local.update_ttl(&id, status, call.query.text("note")).await?;
@@ -88,6 +91,7 @@ pub async fn set_check(call: &Call<'_>, status: &'static str) -> Answer {
 
 /// `PUT /v1/agent/check/update/:id`
 pub async fn update_check(call: &mut Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let update: Update = call.take_json(&UPDATE).await?;
     let id = CheckId::from(tail_text(call));
     vet::check(call, &id).await?;

@@ -98,6 +98,9 @@ pub fn version() -> Answer {
 
 /// `GET /v1/agent/members`
 pub async fn members(call: &Call<'_>) -> Answer {
+    if !matches!(call.query.text("segment"), "" | "_all") {
+        return Err(Failure::internal("Network segments are not supported in this version of Consul"));
+    }
     let caller = call.caller().await?;
     let visible = |member: &&Member| caller.allows(Resource::Node, member.name.as_bytes(), Level::Read);
     let listed = match pool_of(call) {

@@ -26,6 +26,7 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// `GET /v1/agent/services`
 pub async fn services(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let caller = call.caller().await?;
     let filter =
         super::checks::filter_of(call, &filter::NODE_SERVICE, "Failed to create boolean expression evaluator: ")?;
@@ -47,6 +48,7 @@ pub async fn services(call: &Call<'_>) -> Answer {
 
 /// `GET /v1/agent/service/:id`: with `?hash` it waits until the service is another.
 pub async fn service(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let id = tail_text(call);
     let wanted = call.query.text("hash");
     let wait = match call.query.text("wait") {
@@ -94,6 +96,7 @@ pub async fn register_service(call: &mut Call<'_>) -> Answer {
 
 /// `PUT /v1/agent/service/deregister/:id`
 pub async fn deregister_service(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let id = ServiceId::from(tail_text(call));
     if !id.is_empty() {
         vet::service(call, &id).await?;
@@ -104,6 +107,7 @@ pub async fn deregister_service(call: &Call<'_>) -> Answer {
 
 /// `PUT /v1/agent/service/maintenance/:id`
 pub async fn service_maintenance(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let id = ServiceId::from(tail_text(call));
     if id.is_empty() {
         return Err(Failure::bad_request("Missing service ID"));
@@ -124,6 +128,7 @@ pub async fn maintenance(call: &Call<'_>) -> Answer {
 
 /// `GET /v1/agent/health/service/id/:id`
 pub async fn service_health_by_id(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let id = tail_text(call);
     if id.is_empty() {
         return Err(Failure::internal("Bad request: Missing serviceID"));
@@ -149,6 +154,7 @@ pub async fn service_health_by_id(call: &Call<'_>) -> Answer {
 
 /// `GET /v1/agent/health/service/name/:name`
 pub async fn service_health_by_name(call: &Call<'_>) -> Answer {
+    call.refuse_namespace()?;
     let name = tail_text(call);
     if name.is_empty() {
         return Err(Failure::internal("Bad request: Missing service Name"));

@@ -74,6 +74,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("ports.server", Int, "8300", "Port of RPC between agents.").flag("server-port"),
     row("serf_lan", Text, "\"\"", "Address for LAN gossip; the bind address by default.").flag("serf-lan-bind"),
     row("serf_wan", Text, "\"\"", "Address for WAN gossip; the bind address by default.").flag("serf-wan-bind"),
+    row("discovery_max_stale", Duration, "\"0s\"", "Let any server answer the catalog and health, at most this stale."),
     row("translate_wan_addrs", Bool, "false", "Answer WAN addresses to other datacenters.")
         .support(Support::NotYet(WAN)),
     // Joining and leaving.
@@ -135,6 +136,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("recursors", TextList, "[]", "Upstream DNS server.").flag("recursor"),
     row("dns_config.allow_stale", Bool, "true", "Let any server answer DNS.").reloadable(),
     row("dns_config.max_stale", Duration, "\"87600h\"", "Oldest state that DNS answers from.").reloadable(),
+    row("dns_config.use_cache", Bool, "false", "Answer DNS from the cache of the agent.").reloadable(),
+    row("dns_config.cache_max_age", Duration, "\"0s\"", "Oldest kept answer that DNS takes; 0 means any.").reloadable(),
     row("dns_config.node_ttl", Duration, "\"0s\"", "TTL of node answers.").reloadable(),
     row("dns_config.service_ttl", DurationMap, "{}", "TTL of service answers by name; name* and * match several.")
         .reloadable(),

@@ -98,17 +98,20 @@ pub(super) fn prepare_register(given: &Registration, datacenter: &str) -> Result
 pub(super) fn check_uuid(id: &str) -> Result<(), RequestError> {
     let is_group_end = |at: usize| matches!(at, 8 | 13 | 18 | 23);
     if id.is_empty() {
-        Ok(())
-    } else if id.len() != 36 {
-        Err(failed("Bad node ID: uuid string is wrong length"))
-    } else if id.bytes().enumerate().all(
-        |(at, byte)| {
-            if is_group_end(at) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-        },
-    ) {
-        Ok(())
-    } else {
-        Err(failed("Bad node ID: uuid is improperly formatted"))
+        return Ok(());
+    }
+    if id.len() != 36 {
+        return Err(failed("Bad node ID: uuid string is wrong length"));
+    }
+    if id.bytes().enumerate().any(|(at, byte)| is_group_end(at) && byte != b'-') {
+        return Err(failed("Bad node ID: uuid is improperly formatted"));
+    }
+    match id.bytes().enumerate().find(|(at, byte)| !is_group_end(*at) && !byte.is_ascii_hexdigit()) {
+        Some((_, byte)) => {
+            let shown = char::from(byte);
+            Err(failed(format!("Bad node ID: encoding/hex: invalid byte: U+{byte:04X} {shown:?}")))
+        }
+        None => Ok(()),
     }
 }
 

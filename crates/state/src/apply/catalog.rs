@@ -49,7 +49,9 @@ fn check_check(
         return Err(format!("check node \"{}\" does not match node \"{node}\"", check.node));
     }
     if check.check_id.is_empty() {
-        return Err("failed inserting check: failed inserting check: object missing primary index".to_owned());
+        return Err(format!(
+            "failed inserting check: failed inserting check: object missing primary index on node \"{node}\""
+        ));
     }
     let service_id = &check.service_id;
     let comes_along = registration.service.as_ref().is_some_and(|service| service.id.eq_ignore_ascii_case(service_id));
