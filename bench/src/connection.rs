@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Longest answer that is read, bytes.
-const ANSWER_MAX: usize = 64 << 20;
+const ANSWER_MAX: usize = 1 << 30;
 
 /// One kept connection.
 pub struct Connection {

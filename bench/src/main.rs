@@ -1,10 +1,11 @@
 //! The benchmark suite: the same work against Concord and against the real Consul, round by round in one run.
 //!
-//! `bench OURS THEIRS [ROUNDS] [SECONDS]` takes two `consul` programs. Prints ratios; on a shared machine only those mean anything.
+//! `bench OURS THEIRS [ROUNDS] [SECONDS] [WORKLOAD]` takes two `consul` programs. Prints ratios; on a shared machine only those mean anything.
 
 mod connection;
 mod disk;
 mod dns;
+mod keys;
 mod program;
 mod report;
 mod workloads;
@@ -45,7 +46,7 @@ async fn main() -> Result<()> {
 
 /// One program, started fresh, through all workloads.
 async fn measure(side: Side, path: &std::path::Path, seconds: u64, wanted: &str, report: &mut Report) -> Result<()> {
-    let (program, leader_ms) = Program::start(path).await?;
+    let (mut program, leader_ms) = Program::start(path).await?;
     report.add("start to leader, ms", side, leader_ms);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     report.add("memory idle, MB", side, program.memory_mb()?);
@@ -56,6 +57,11 @@ async fn measure(side: Side, path: &std::path::Path, seconds: u64, wanted: &str,
             report.add(&metric, side, value);
         }
         eprintln!("  {side:?} {} ({:.1} s)", workload.name, started.elapsed().as_secs_f64());
+    }
+    if wanted == keys::NAME {
+        for (metric, value) in keys::run(&mut program).await.with_context(|| format!("{side:?}: {wanted}"))? {
+            report.add(&metric, side, value);
+        }
     }
     report.add("memory after load, MB", side, program.memory_mb()?);
     report.add("data directory, MB", side, program.disk_mb()?);

@@ -20,7 +20,8 @@ pub struct Settings {
     pub dns: SocketAddr,
 }
 
-type Metrics = Vec<(String, f64)>;
+/// Names and values.
+pub type Metrics = Vec<(String, f64)>;
 type Run = for<'a> fn(&'a Settings) -> Pin<Box<dyn Future<Output = Result<Metrics>> + Send + 'a>>;
 
 /// One piece of work with a name.

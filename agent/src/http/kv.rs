@@ -37,7 +37,7 @@ pub async fn get(call: &mut Call<'_>) -> Answer {
     } else if call.query.has("history") && !is_root {
         Query::KvHistory { key }
     } else if is_keys {
-        Query::KvKeys { prefix: key, separator: call.query.text("separator").as_bytes().to_vec() }
+        Query::KvKeys { prefix: key, separator: call.query.bytes("separator") }
     } else if call.query.has("recurse") {
         Query::KvList { prefix: key, times }
     } else if is_root {
@@ -110,7 +110,7 @@ async fn copy(call: &Call<'_>) -> Answer {
     refuse_conflicts(call, &pairs)?;
     refuse_conflicts(call, &[("copy-from", "move-from")])?;
     let is_move = call.query.has("move-from");
-    let from = Key::from(call.query.text(if is_move { "move-from" } else { "copy-from" }));
+    let from = Key::new(call.query.bytes(if is_move { "move-from" } else { "copy-from" }));
     let copy = KvCopy { from, to: Key::new(call.tail), is_move, ..KvCopy::default() };
     Ok(Reply::boolean(call.write_in(call.query.text("dc"), Write::KvCopy(copy)).await?))
 }

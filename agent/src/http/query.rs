@@ -19,6 +19,7 @@ pub enum BadQuery {
 /// The decoded pairs of a query string.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Query<'a> {
+    raw: &'a str,
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
@@ -27,16 +28,15 @@ impl<'a> Query<'a> {
     pub fn parse(raw: &'a str) -> Result<Self, BadQuery> {
         let mut pairs = Vec::new();
         if raw.is_empty() {
-            return Ok(Self { pairs });
+            return Ok(Self { raw, pairs });
         }
-        for pair in raw.split(['&', ';']).filter(|pair| !pair.is_empty()) {
+        for (name, value) in split(raw) {
             if pairs.len() == QUERY_PAIRS_MAX {
                 return Err(BadQuery::TooMany);
             }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             pairs.push((decode(name)?, decode(value)?));
         }
-        Ok(Self { pairs })
+        Ok(Self { raw, pairs })
     }
 
     /// Whether the parameter is there, with whatever value.
@@ -55,6 +55,13 @@ impl<'a> Query<'a> {
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
+    }
+
+    /// The bytes of the first value, which need not be a text; empty when the parameter is absent.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        let value = split(self.raw).find(|(key, _)| decode(key).is_ok_and(|key| key == name)).map(|(_, value)| value);
+        value.and_then(|value| decode_bytes(value).ok()).unwrap_or_default()
     }
 
     /// All values of a parameter in the order given.
@@ -80,13 +87,21 @@ impl<'a> Query<'a> {
     }
 }
 
+fn split(raw: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = raw.split(['&', ';']).filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+fn decode_bytes(text: &str) -> Result<Vec<u8>, BadQuery> {
+    let spaced = text.replace('+', " ");
+    escape::decode(spaced.as_bytes()).map(Cow::into_owned).map_err(BadQuery::Escape)
+}
+
 fn decode(text: &str) -> Result<Cow<'_, str>, BadQuery> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(Cow::Borrowed(text));
     }
-    let spaced = text.replace('+', " ");
-    let bytes = escape::decode(spaced.as_bytes()).map_err(BadQuery::Escape)?;
-    Ok(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(Cow::Owned(String::from_utf8_lossy(&decode_bytes(text)?).into_owned()))
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ pub async fn destroy(call: &mut Call<'_>) -> Answer {
 
 /// Gives a session its whole TTL again.
 pub async fn renew(call: &mut Call<'_>) -> Answer {
+    call.read_options()?;
     call.refuse_namespace()?;
     let id = SessionId::new(call.name(MISSING_SESSION)?);
     match call.cluster(Cluster::RenewSession { id: id.clone() }).await? {

@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Blob {
 }
 
 /// Minified JSON in the very bytes that Consul sends: what could end a script in a page is escaped (`<`, `>`, `&`, and
-/// the line separators U+2028 and U+2029), and so are control characters that have no short form in Go.
+/// the line separators U+2028 and U+2029), U+FFFD, and so are control characters that have no short form in Go.
 ///
 /// # Errors
 /// When the value cannot be JSON: a map whose keys are not text.
@@ -71,6 +71,8 @@ impl Formatter for Escaping {
                 b'&' => (br"\u0026", 1),
                 0xe2 if bytes[at..].starts_with("\u{2028}".as_bytes()) => (br"\u2028", 3),
                 0xe2 if bytes[at..].starts_with("\u{2029}".as_bytes()) => (br"\u2029", 3),
+                // Mostly it stands for bytes that are no UTF-8, which Go shows so.
+                0xef if bytes[at..].starts_with("\u{fffd}".as_bytes()) => (br"\ufffd", 3),
                 _ => continue,
             };
             writer.write_all(&bytes[written..at])?;
@@ -98,6 +100,7 @@ mod tests {
         let cases = [
             ("a<b>&", r#""a\u003cb\u003e\u0026""#),
             ("\u{2028}\u{2029}x", r#""\u2028\u2029x""#),
+            ("\u{ff5e}\u{fffd}", "\"\u{ff5e}\\ufffd\""),
             ("\u{2030}\u{e9}/", "\"\u{2030}\u{e9}/\""),
             ("\u{8}\u{c}\u{1}\n\r\t\"\\", r#""\u0008\u000c\u0001\n\r\t\"\\""#),
         ];

@@ -24,6 +24,7 @@ mod node;
 mod operator;
 mod prepared_query;
 mod proxy;
+mod quote;
 mod register;
 mod service;
 mod session;
@@ -63,6 +64,7 @@ pub use proxy::{
     CONNECT_PROXY, Expose, ExposedPath, INGRESS_GATEWAY, MESH_GATEWAY, ProxySettings, TERMINATING_GATEWAY, Upstream,
     shown_expose, shown_proxy,
 };
+pub use quote::quoted;
 pub use register::{Deregistration, Registration};
 pub use service::{NodeService, ServiceAddress, Weights};
 pub use session::{HeldLock, LockDelay, ServiceCheck, Session, SessionBehavior};

@@ -1,8 +1,10 @@
 //! Prepared queries: questions about services that are kept under a name and executed by it, also over DNS.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-use crate::{CheckId, CheckServiceNode, SessionId, TextMap, Token};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{CheckId, CheckServiceNode, HealthCheck, Node, NodeService, SessionId, TextMap, Token};
 
 /// The only type of template.
 pub const NAME_PREFIX_MATCH: &str = "name_prefix_match";
@@ -98,6 +100,26 @@ pub struct QueryDns {
     pub ttl: String,
 }
 
+/// A row whose checks are `null` in JSON when there are none: so here, and nowhere else.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    node: &'a Node,
+    service: &'a NodeService,
+    checks: Option<&'a [Arc<HealthCheck>]>,
+}
+
+fn without_empty_checks<S: Serializer>(rows: &[CheckServiceNode], serializer: S) -> Result<S::Ok, S::Error> {
+    if !serializer.is_human_readable() {
+        return rows.serialize(serializer);
+    }
+    serializer.collect_seq(rows.iter().map(|row| Row {
+        node: &row.node,
+        service: &row.service,
+        checks: (!row.checks.is_empty()).then_some(&row.checks),
+    }))
+}
+
 /// What an execution brought.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -105,6 +127,7 @@ pub struct QueryExecution {
     /// Name of the service that was looked for.
     pub service: String,
     /// The instances.
+    #[serde(serialize_with = "without_empty_checks")]
     pub nodes: Vec<CheckServiceNode>,
     /// DNS settings of the query.
     #[serde(rename = "DNS")]

@@ -38,8 +38,8 @@ fn prepare_operation(view: &View, mut operation: TxnOp, leading: &Leading<'_>) -
             *change = kv::dated(change, leading)?;
             if change.verb == KvVerb::Lock {
                 if kv::is_delayed(view, &change.key, leading) {
-                    let key = change.key.to_text();
-                    return Err(super::failed(format!("failed to lock key {key:?} due to lock delay")));
+                    let key = model::quoted(change.key.as_bytes());
+                    return Err(super::failed(format!("failed to lock key {key} due to lock delay")));
                 }
                 change.index = view.index();
             }

@@ -4,7 +4,7 @@
 //! A transaction that may fail is therefore rehearsed on a draft that is thrown away, and applied if that went well.
 
 use model::{HealthCheck, Key, KvChange, KvVerb, Node, NodeName, NodeService, ObjectVerb, Registration};
-use model::{TxnAnswer, TxnLook, TxnOp, TxnResult};
+use model::{TxnAnswer, TxnLook, TxnOp, TxnResult, quoted};
 use std::sync::Arc;
 
 use super::kv::apply_kv;
@@ -78,7 +78,7 @@ fn change_key(draft: &mut Draft, index: u64, change: KvChange) -> Results {
 }
 
 fn refusal(verb: KvVerb, key: &Key) -> String {
-    let key = quoted(key);
+    let key = quoted(key.as_bytes());
     match verb {
         KvVerb::Set | KvVerb::Cas => format!("failed to set key {key}, index is stale"),
         KvVerb::Delete | KvVerb::DeleteCas | KvVerb::DeleteTree => {
@@ -91,7 +91,7 @@ fn refusal(verb: KvVerb, key: &Key) -> String {
 
 fn change_node(draft: &mut Draft, index: u64, verb: ObjectVerb, node: &Node) -> Results {
     let current = draft.tables.node(&node.node).map(|node| node.modify_index);
-    let name = quoted(&node.node);
+    let name = quoted(node.node.as_bytes());
     if !verb_matches(verb, current, node.modify_index) {
         return Err(stale(verb, &format!("node {name}")));
     }
@@ -120,7 +120,7 @@ fn change_service(draft: &mut Draft, index: u64, verb: ObjectVerb, node: &NodeNa
     let id = service.id.clone();
     let current = instance(draft, &id).map(|service| service.modify_index);
     if !verb_matches(verb, current, service.modify_index) {
-        return Err(stale(verb, &format!("service {} on node {}", quoted(&id), quoted(node))));
+        return Err(stale(verb, &format!("service {} on node {}", quoted(id.as_bytes()), quoted(node.as_bytes()))));
     }
     if is_deletion(verb) {
         draft.delete_service(index, node, &id);
@@ -140,7 +140,7 @@ fn change_check(draft: &mut Draft, index: u64, verb: ObjectVerb, check: HealthCh
     let (node, id) = (check.node.clone(), check.check_id.clone());
     let current = draft.tables.check(&node, &id).map(|check| check.modify_index);
     if !verb_matches(verb, current, check.modify_index) {
-        return Err(stale(verb, &format!("check {} on node {}", quoted(&id), quoted(&node))));
+        return Err(stale(verb, &format!("check {} on node {}", quoted(id.as_bytes()), quoted(node.as_bytes()))));
     }
     if is_deletion(verb) {
         draft.delete_check(index, &node, &id);
@@ -181,7 +181,7 @@ fn look(tables: &Tables, operation: &TxnLook) -> Results {
     match operation {
         TxnLook::KvGet { key } => match tables.kv.get(key) {
             Some(entry) => Ok(vec![TxnResult::Kv(Arc::clone(entry))]),
-            None => Err(format!("key {} doesn't exist", quoted(key))),
+            None => Err(format!("key {} doesn't exist", quoted(key.as_bytes()))),
         },
         TxnLook::KvTree { prefix } => {
             Ok(tables.kv.prefix(prefix).map(|entry| TxnResult::Kv(Arc::clone(entry))).collect())
@@ -190,22 +190,24 @@ fn look(tables: &Tables, operation: &TxnLook) -> Results {
             Some(entry) if entry.modify_index == *index => Ok(without_value(tables, key)),
             Some(entry) => Err(format!(
                 "failed index check for key {}, current modify index {} != {index}",
-                quoted(key),
+                quoted(key.as_bytes()),
                 entry.modify_index
             )),
-            None => Err(format!("failed to check index, key {} doesn't exist", quoted(key))),
+            None => Err(format!("failed to check index, key {} doesn't exist", quoted(key.as_bytes()))),
         },
         TxnLook::KvSession { key, session } => match tables.kv.get(key) {
             Some(entry) if entry.session == *session => Ok(without_value(tables, key)),
             Some(entry) => Err(format!(
                 "failed session check for key {}, current session {} != {}",
-                quoted(key),
-                quoted(&entry.session),
-                quoted(session)
+                quoted(key.as_bytes()),
+                quoted(entry.session.as_bytes()),
+                quoted(session.as_bytes())
             )),
-            None => Err(format!("failed to check session, key {} doesn't exist", quoted(key))),
+            None => Err(format!("failed to check session, key {} doesn't exist", quoted(key.as_bytes()))),
         },
-        TxnLook::KvAbsent { key } if tables.kv.get(key).is_some() => Err(format!("key {} exists", quoted(key))),
+        TxnLook::KvAbsent { key } if tables.kv.get(key).is_some() => {
+            Err(format!("key {} exists", quoted(key.as_bytes())))
+        }
         TxnLook::KvAbsent { .. } => Ok(Vec::new()),
         TxnLook::Node { .. } | TxnLook::Service { .. } | TxnLook::Check { .. } => look_at_object(tables, operation),
         TxnLook::Refused { what } => Err(what.clone()),
@@ -219,15 +221,19 @@ fn look_at_object(tables: &Tables, operation: &TxnLook) -> Results {
             let found = if id.is_empty() { tables.node(node) } else { tables.node_by_id(id) };
             found
                 .map(|node| vec![TxnResult::Node(Arc::clone(node))])
-                .ok_or(format!("node {} doesn't exist", quoted(node)))
+                .ok_or(format!("node {} doesn't exist", quoted(node.as_bytes())))
         }
         TxnLook::Service { node, id } => {
             let found = tables.instance(node, id).map(|found| vec![TxnResult::Service(Arc::clone(&found.service))]);
-            found.ok_or_else(|| format!("service {} on node {} doesn't exist", quoted(id), quoted(node)))
+            found.ok_or_else(|| {
+                format!("service {} on node {} doesn't exist", quoted(id.as_bytes()), quoted(node.as_bytes()))
+            })
         }
         TxnLook::Check { node, id } => {
             let found = tables.check(node, id).map(|check| vec![TxnResult::Check(Arc::clone(check))]);
-            found.ok_or_else(|| format!("check {} on node {} doesn't exist", quoted(id), quoted(node)))
+            found.ok_or_else(|| {
+                format!("check {} on node {} doesn't exist", quoted(id.as_bytes()), quoted(node.as_bytes()))
+            })
         }
         _ => Ok(Vec::new()),
     }
@@ -255,8 +261,4 @@ fn check_uuid(id: &str) -> Result<(), String> {
 fn without_value(tables: &Tables, key: &Key) -> Vec<TxnResult> {
     let bare = tables.kv.get(key).map(|entry| model::KvEntry { value: model::Blob::default(), ..(**entry).clone() });
     bare.map(|entry| TxnResult::Kv(Arc::new(entry))).into_iter().collect()
-}
-
-fn quoted(text: &(impl std::fmt::Display + ?Sized)) -> String {
-    format!("{:?}", text.to_string())
 }
