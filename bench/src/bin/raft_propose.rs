@@ -10,7 +10,7 @@ use agent::raft::RaftNode;
 use agent::raft::node::NewServer;
 use agent::raft::settings::RaftSettings;
 use agent::rpc::directory::Directory;
-use agent::rpc::listener::Listener;
+use agent::rpc::listener::{Admission, Listener};
 use agent::rpc::local::{LocalServer, Service};
 use agent::rpc::pool::ConnectionPool;
 use anyhow::{Context, Result};
@@ -33,7 +33,7 @@ async fn start(folder: &std::path::Path) -> Result<Server> {
     let settings = RaftSettings::new(id, id.to_string().into(), address, Some(folder.join(id.to_string())));
     let raft = RaftNode::start(settings, state::Store::new(), directory.clone(), pool.clone()).await?;
     let local = Arc::new(LocalServer::new("dc1", raft, pool, directory));
-    let listener = Listener::run(socket, id, Service(local.clone()))?;
+    let listener = Listener::run(socket, id, Admission::default(), Service(local.clone()))?;
     Ok(Server { local, itself: NewServer { id, name: id.to_string().into(), address }, _listener: listener })
 }
 
