@@ -33,11 +33,16 @@ pub struct Opened {
 pub fn read(input: impl Read) -> Result<Opened, ArchiveError> {
     let mut state = None;
     let meta = read_with(input, |input| {
-        state = Some(state::Snapshot::read(input)?);
+        state = Some(state::Snapshot::read(input, read_entry)?);
         Ok(())
     })?;
     let (state, inventory) = state.ok_or_else(|| content(hash_failed(STATE)))?;
     Ok(Opened { meta, state, inventory })
+}
+
+/// A config entry of Consul, in our form.
+fn read_entry(json: &model::Json) -> Result<model::ConfigEntry, String> {
+    config::read_entry(json).map_err(|error| error.to_string())
 }
 
 /// Verifies the sums of an archive and gives what it says about itself, whatever its state is like.

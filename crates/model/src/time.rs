@@ -4,6 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+/// Go's zero time, which its programs write where there is none.
+const ZERO_TEXT: &str = "0001-01-01T00:00:00Z";
+
 /// Nanoseconds since 1970-01-01, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
@@ -21,17 +24,23 @@ impl Timestamp {
         Self(self.0 - self.0 % 1_000_000)
     }
 
-    /// `2026-11-22T19:28:41.879160087Z`, without zeros at the end of the fraction.
+    /// `2026-11-22T19:28:41.879160087Z`, without zeros at the end of the fraction. 0 is no time and is Go's zero time.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
+        if self.0 == 0 {
+            return ZERO_TEXT.to_owned();
+        }
         let text = humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(self.0)).to_string();
         let trimmed = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
         format!("{trimmed}Z")
     }
 
-    /// Reads RFC 3339 text in UTC (`Z`); `None` for anything else and for times before 1970.
+    /// Reads RFC 3339 text in UTC (`Z`); Go's zero time is 0. `None` for anything else and for other times before 1970.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        if text == ZERO_TEXT {
+            return Some(Self(0));
+        }
         let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
         u64::try_from(since.as_nanos()).ok().map(Self)
     }

@@ -20,6 +20,8 @@ pub mod limits;
 mod outcome;
 mod radix;
 mod restore;
+#[cfg(test)]
+mod round_trip;
 mod snapshot;
 mod source;
 mod store;
@@ -29,6 +31,7 @@ mod watch;
 
 pub use acl_command::AclCommand;
 pub use command::{Command, CommandError, DeleteConfigEntry, DeleteIntention, PutConfigEntry, PutMeshCa};
+pub use consul::EntryReader;
 pub use instance::Instance;
 pub use outcome::Outcome;
 pub use restore::{RestoreChange, RestoreStep};

@@ -17,7 +17,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use crate::command::decode;
-use crate::consul;
+use crate::consul::{self, EntryReader};
 use crate::limits::SNAPSHOT_RECORD_BYTES_MAX;
 use crate::restore::{Restored, Staged};
 use crate::tables::{AclTables, Draft, HistoryState, KeyHistory, Tables};
@@ -174,20 +174,27 @@ impl Snapshot {
         Self { tables }
     }
 
-    /// Reads and verifies a snapshot, of this program or of a Consul 1.8 server, and tells what is in it.
+    /// Reads and verifies a snapshot, of this program or of a Consul 1.8 server, and tells what is in it. The config
+    /// entries of the latter are read with `read_entry`.
     ///
     /// # Errors
     /// When it is neither, or damaged.
-    pub fn read(mut input: impl Read) -> Result<(Self, Inventory), SnapshotError> {
+    pub fn read(mut input: impl Read, read_entry: EntryReader) -> Result<(Self, Inventory), SnapshotError> {
         let mut first = [0];
         input.read_exact(&mut first)?;
         let mut inventory = Inventory::default();
         let draft = if first[0] == MAGIC[0] {
             read_counting(first.chain(input), &mut inventory)?
         } else {
-            consul::read(first.chain(input), &mut inventory)?
+            consul::read(first.chain(input), &mut inventory, read_entry)?
         };
         Ok((Self::for_archive(draft.tables), inventory))
+    }
+
+    /// Its tables.
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Its KV entries in key order.
@@ -420,6 +427,8 @@ fn name(kind: u8) -> Option<&'static str> {
         CONFIG_ENTRY => "Config entry",
         INTENTION => "Intention",
         MESH_CA => "Mesh CA",
+        COORDINATE => "Coordinate",
+        PREPARED_QUERY => "Prepared query",
         _ => return None,
     })
 }

@@ -135,6 +135,10 @@ fn a_server_that_gets_a_snapshot_in_the_middle_finishes_with_the_others() {
     }
 }
 
+fn no_entries(_: &model::Json) -> Result<model::ConfigEntry, String> {
+    Err("none here".to_owned())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -151,8 +155,8 @@ proptest! {
 
     #[test]
     fn any_bytes_as_a_foreign_state_are_no_panic(bytes: Vec<u8>) {
-        let _ = state::Snapshot::read(&*bytes);
+        let _ = state::Snapshot::read(&*bytes, no_entries);
         let header = [&b"\x81\xa9LastIndex\x05"[..], &bytes].concat();
-        let _ = state::Snapshot::read(&*header);
+        let _ = state::Snapshot::read(&*header, no_entries);
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use model::{HealthCheck, Json, Node, NodeService, format_duration};
+use model::{HealthCheck, Json, Node, NodeService, format_duration, shown_proxy};
 
 use super::value::Value;
 use crate::tables::Draft;
@@ -34,47 +34,43 @@ pub(super) fn register(draft: &mut Draft, record: &Value) -> io::Result<()> {
 
 fn read_service(record: &Value) -> io::Result<NodeService> {
     let mut service: NodeService = record.parse()?;
-    service.proxy = pruned(&record.get("Proxy").json(), &["MeshGateway", "Expose"]);
-    service.connect = pruned(&record.get("Connect").json(), &[]);
+    service.proxy = shown_proxy(without_empty_modes(record.get("Proxy").json()));
+    service.connect = pruned(&record.get("Connect").json());
     Ok(service)
 }
 
-/// Without the fields that have no value, as the JSON of the API leaves them out; `kept` ones stay as empty objects.
-fn pruned(json: &Json, kept: &[&str]) -> Json {
-    let Json::Object(fields) = json else { return serde_json::json!({}) };
-    let mut object = serde_json::Map::new();
-    for (name, value) in fields {
-        let value = match value {
-            // The settings of a proxy belong to the user, with whatever is in them.
-            _ if name == "Config" => value.clone(),
-            Json::Object(_) => pruned(value, &[]),
-            Json::Array(list) => list.iter().map(pruned_item).collect(),
-            _ => value.clone(),
-        };
-        let is_empty = match &value {
-            Json::Null | Json::Bool(false) => true,
-            Json::String(text) => text.is_empty(),
-            Json::Number(number) => number.as_f64() == Some(0.0),
-            Json::Array(list) => list.is_empty(),
-            Json::Object(fields) => fields.is_empty(),
-            Json::Bool(true) => false,
-        };
-        if !is_empty || kept.contains(&name.as_str()) {
-            object.insert(name.clone(), value);
+/// The modes of gateways, of a proxy and of its upstreams, are not shown when they are empty.
+fn without_empty_modes(mut proxy: Json) -> Json {
+    let prune = |owner: &mut Json| {
+        if let Some(gateway) = owner.get_mut("MeshGateway") {
+            *gateway = pruned(gateway);
         }
+    };
+    prune(&mut proxy);
+    if let Some(Json::Array(upstreams)) = proxy.get_mut("Upstreams") {
+        upstreams.iter_mut().for_each(prune);
     }
-    object.into()
+    proxy
 }
 
-/// An upstream or an exposed path.
-fn pruned_item(item: &Json) -> Json {
-    if item.is_object() { pruned(item, &["MeshGateway"]) } else { item.clone() }
+/// Without the fields that have no value, as the JSON of the API leaves them out.
+fn pruned(json: &Json) -> Json {
+    let Json::Object(fields) = json else { return serde_json::json!({}) };
+    let is_empty = |value: &Json| match value {
+        Json::Null | Json::Bool(false) => true,
+        Json::String(text) => text.is_empty(),
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::Array(list) => list.is_empty(),
+        Json::Object(fields) => fields.is_empty(),
+        Json::Bool(true) => false,
+    };
+    fields.iter().filter(|(_, value)| !is_empty(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn read_check(record: &Value) -> io::Result<HealthCheck> {
     let mut check: HealthCheck = record.parse()?;
     let definition = record.get("Definition");
-    check.definition = pruned(&definition.json(), &[]);
+    check.definition = pruned(&definition.json());
     for name in ["Interval", "Timeout", "TTL", "DeregisterCriticalServiceAfter"] {
         let nanos = definition.get(name).number();
         if nanos > 0 {

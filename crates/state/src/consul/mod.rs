@@ -5,15 +5,21 @@
 //! here. What has no place is counted and left out, never in silence.
 
 mod acl;
+mod authority;
 mod catalog;
+mod coordinate;
 mod kv;
 mod mesh;
+mod query;
 mod session;
 mod value;
 
 use std::io::Read;
 use std::sync::Arc;
 
+use model::{ConfigEntry, Json};
+
+use self::authority::Authority;
 use self::value::{Reader, Value};
 use crate::snapshot::{Inventory, SnapshotError};
 use crate::tables::Draft;
@@ -24,8 +30,16 @@ enum Fate {
     LeftOut,
 }
 
+/// Brings the fields of a config entry, with durations in nanoseconds and every empty field, to the form that is kept.
+/// Who reads a snapshot gives it, because the fields of entries are not for this crate to know.
+pub type EntryReader = fn(&Json) -> Result<ConfigEntry, String>;
+
 /// Reads everything into tables of their own.
-pub(crate) fn read(input: impl Read, inventory: &mut Inventory) -> Result<Draft, SnapshotError> {
+pub(crate) fn read(
+    input: impl Read,
+    inventory: &mut Inventory,
+    read_entry: EntryReader,
+) -> Result<Draft, SnapshotError> {
     let mut reader = Reader::new(input);
     let header = reader.value().map_err(|_| SnapshotError::NotASnapshot)?;
     if !matches!(header.get("LastIndex"), Value::Uint(_)) {
@@ -33,16 +47,22 @@ pub(crate) fn read(input: impl Read, inventory: &mut Inventory) -> Result<Draft,
     }
     let mut draft = Draft::default();
     draft.tables.index = header.get("LastIndex").number();
+    let mut authority = Authority::default();
     let mut number = 0;
     reader.restart();
     while let Some(kind) = reader.next_byte()? {
         let foreign = |source| SnapshotError::Foreign { number, kind, source };
         let record = reader.value().map_err(foreign)?;
-        let fate = read_record(&mut draft, kind, &record).map_err(foreign)?;
+        let fate = match kind {
+            13..=15 => authority.take(kind, &record).map_err(foreign)?,
+            22 => mesh::config_entry(&mut draft, &record, read_entry).map_err(foreign)?,
+            _ => read_record(&mut draft, kind, &record).map_err(foreign)?,
+        };
         inventory.note(name(kind), reader.count, matches!(fate, Fate::LeftOut));
         reader.restart();
         number += 1;
     }
+    authority.place(&mut draft);
     draft.dig_graves();
     Ok(draft)
 }
@@ -53,6 +73,8 @@ fn read_record(draft: &mut Draft, kind: u8, record: &Value) -> std::io::Result<F
         2 => kv::entry(draft, record),
         3 => session::session(draft, record)?,
         5 => kv::tombstone(draft, record),
+        6 => coordinate::batch(draft, record)?,
+        7 => query::query(draft, record)?,
         9 => draft.tables.autopilot = Some(Arc::new(record.parse()?)),
         12 => mesh::intention(draft, record)?,
         16 => kv::index(draft, record),

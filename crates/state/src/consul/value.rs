@@ -19,7 +19,8 @@ pub(crate) enum Value {
     Map(Vec<(Vec<u8>, Self)>),
 }
 
-fn invalid(cause: impl Into<String>) -> io::Error {
+/// An error about what a record says.
+pub(super) fn invalid(cause: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, cause.into())
 }
 
@@ -216,6 +217,13 @@ impl Value {
     /// A value of the model whose JSON has the same fields, which may lack here.
     pub(crate) fn parse<T: serde::de::DeserializeOwned>(&self) -> io::Result<T> {
         serde_json::from_value(self.json()).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// As [`Self::parse`]; fields without a value and those to be `skipped` have their defaults.
+    pub(crate) fn parse_without<T: serde::de::DeserializeOwned>(&self, skipped: &[&str]) -> io::Result<T> {
+        let Json::Object(mut fields) = self.json() else { return Err(invalid("the record is no map")) };
+        fields.retain(|name, value| !value.is_null() && !skipped.contains(&name.as_str()));
+        serde_json::from_value(fields.into()).map_err(|error| invalid(error.to_string()))
     }
 
     /// As [`Self::parse`], for records with a `Hash`, which are bytes; fields without a value and those to be `skipped`

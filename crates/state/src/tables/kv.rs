@@ -158,13 +158,19 @@ impl Draft {
 
     /// Forgets the tombstones made at an index or before.
     pub(crate) fn reap_tombstones(&mut self, up_to: u64) {
-        if self.graveyard.front().is_some_and(|(index, _)| *index <= up_to) {
-            self.tables.indexes.insert(&crate::key::key([FORGOTTEN]), up_to, &mut self.changes);
-        }
+        let mut is_any = false;
         while let Some((index, key)) = self.graveyard.pop_front_if(|(index, _)| *index <= up_to) {
+            // A later deletion of the same key has a grave of its own. Only the tables count for what is noted below: a
+            // server that has started from a snapshot has no graves but those of its tombstones.
             if self.tables.tombstones.get(&key) == Some(&index) {
                 self.tables.tombstones.remove(&key, &mut self.changes);
+                is_any = true;
             }
+        }
+        let name = crate::key::key([FORGOTTEN]);
+        let before = self.tables.indexes.get(&name).copied().unwrap_or(0);
+        if is_any && before < up_to {
+            self.tables.indexes.insert(&name, up_to, &mut self.changes);
         }
     }
 }

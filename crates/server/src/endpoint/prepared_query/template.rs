@@ -61,10 +61,9 @@ impl<'a> Template<'a> {
         }
         fill_map(&scope, service.node_meta.as_mut(), "Service.NodeMeta")?;
         fill_map(&scope, service.service_meta.as_mut(), "Service.ServiceMeta")?;
-        if query.template.remove_empty_tags
-            && let Some(tags) = &mut query.service.tags
-        {
-            tags.retain(|tag| !tag.is_empty());
+        if query.template.remove_empty_tags {
+            // No tags at all become an empty list.
+            query.service.tags.get_or_insert_default().retain(|tag| !tag.is_empty());
         }
         Ok(query)
     }
