@@ -1,8 +1,11 @@
 //! Programs that people run beside Consul, unmodified, against our agent: Prometheus, HAProxy, consul-template, and the
-//! client libraries of Python and Java. Each sees a service become healthy, then critical, then gone.
+//! client libraries of Python and Java. Each sees a service become healthy, then critical, then gone. And a store that
+//! speaks S3, for snapshots.
 //!
 //! `cargo xtask test clients` fetches and builds the programs and names their folder in `CONCORD_CLIENTS`; `haproxy` and
 //! `java` come from the PATH.
+
+mod s3;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 
 mod address;
 mod agent;
+mod cluster;
 pub mod conformance;
 pub mod dns;
 pub mod http;
@@ -15,5 +16,6 @@ mod wait;
 
 pub use address::LoopbackAddress;
 pub use agent::{Agent, Ended};
+pub use cluster::Cluster;
 pub use program::Program;
 pub use wait::eventually;

@@ -12,7 +12,7 @@ use crate::stage::Log;
 use crate::tools;
 
 /// Name of the folder in the cache; the versions in it are part of the name.
-const FOLDER: &str = "clients-prometheus-0.316.0-consul-template-0.41.1-python-1.1.0-java-1.4.5";
+const FOLDER: &str = "clients-prometheus-0.316.0-consul-template-0.41.1-versitygw-1.8.0-python-1.1.0-java-1.4.5";
 /// Debian programs that the tests use, with their packages.
 const PROGRAMS: &[(&str, &str)] =
     &[("haproxy", "haproxy"), ("javac", "default-jdk-headless"), ("mvn", "maven"), ("python3", "python3")];
@@ -21,6 +21,8 @@ const GO_PROGRAMS: &[(&str, &str, &[&str])] = &[
     // Prometheus with the discovery of Consul and no other.
     ("prometheus", "github.com/prometheus/prometheus/cmd/prometheus", &["-tags", "remove_all_sd,enable_consul_sd"]),
     ("consul-template", "github.com/hashicorp/consul-template", &[]),
+    // A store that speaks S3 and checks every signature.
+    ("versitygw", "github.com/versity/versitygw/cmd/versitygw", &[]),
 ];
 
 /// Runs the stage.

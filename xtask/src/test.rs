@@ -99,6 +99,9 @@ fn cluster(log: &Log) -> Result<()> {
             "history",
             "mass_failure",
             "snapshot_agent",
+            "restore",
+            "recovery",
+            "autopilot",
         ],
     )
 }

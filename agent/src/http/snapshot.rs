@@ -9,7 +9,7 @@ use server::request::{Cluster, Consistency, ReadMeta, RequestError, Response};
 use super::extract::{Call, next_frame, unexpected};
 use super::reply::{Answer, Failure, Reply};
 use crate::archive::CONTENT_TYPE;
-use crate::rpc::transfer::{PIECE_BYTES, Piece, Push};
+use crate::rpc::transfer::{PIECE_BYTES, Piece, Pull, Push};
 
 /// `GET`: saves the state.
 pub async fn save(call: &mut Call<'_>) -> Answer {
@@ -17,13 +17,14 @@ pub async fn save(call: &mut Call<'_>) -> Answer {
     let question = Cluster::SaveSnapshot { stale: consistency == Consistency::Stale };
     let (server, transfer, meta) = open(call, question).await?;
     let backend = call.state.backend.clone();
-    let first = backend.pull(&server, transfer).await?;
+    let pull = Pull { transfer, token: call.token() };
+    let first = backend.pull(&server, pull.clone()).await?;
     let pieces = stream::unfold(Some(first), move |piece| {
-        let (backend, server) = (backend.clone(), server.clone());
+        let (backend, server, pull) = (backend.clone(), server.clone(), pull.clone());
         async move {
             let Some(Piece::Bytes(bytes)) = piece else { return None };
             // A body that ends without its last chunk tells the client that it has not got everything.
-            Some(match backend.pull(&server, transfer).await {
+            Some(match backend.pull(&server, pull).await {
                 Ok(next) => (vec![Ok(bytes)], Some(next)),
                 Err(error) => (vec![Ok(bytes), Err(error)], None),
             })
@@ -42,6 +43,8 @@ pub async fn restore(call: &mut Call<'_>) -> Answer {
     }
     let (server, transfer, _) = open(call, Cluster::RestoreSnapshot).await?;
     let backend = call.state.backend.clone();
+    let token = call.token();
+    let push = |piece| Push { transfer, token: token.clone(), piece };
     let mut body = call.take_stream();
     let mut gathered = BytesMut::new();
     while let Some(frame) = next_frame(&mut body).await? {
@@ -49,13 +52,13 @@ pub async fn restore(call: &mut Call<'_>) -> Answer {
         if gathered.len() >= PIECE_BYTES {
             let piece = Piece::Bytes(gathered.split().freeze());
             // What is wrong is told before all has been sent, so the rest is not wanted.
-            backend.push(&server, Push { transfer, piece }).await.map_err(|error| Failure::from(error).closing())?;
+            backend.push(&server, push(piece)).await.map_err(|error| Failure::from(error).closing())?;
         }
     }
     if !gathered.is_empty() {
-        backend.push(&server, Push { transfer, piece: Piece::Bytes(gathered.freeze()) }).await?;
+        backend.push(&server, push(Piece::Bytes(gathered.freeze()))).await?;
     }
-    backend.push(&server, Push { transfer, piece: Piece::End }).await?;
+    backend.push(&server, push(Piece::End)).await?;
     Ok(Reply::empty(StatusCode::OK))
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use server::request::{Consistency, ErrorKind, ReadMeta, RequestError, Response};
+use server::request::{Cluster, Consistency, ErrorKind, ReadMeta, RequestError, Response};
 use uuid::Uuid;
 
 use super::directory::Directory;
@@ -12,7 +12,7 @@ use super::local::LocalServer;
 use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
 use super::router::to_request_error;
-use super::transfer::{Piece, PieceReader, Push};
+use super::transfer::{Piece, PieceReader, Pull, Push};
 use crate::archive;
 use crate::backend::Backend;
 
@@ -39,6 +39,18 @@ impl LocalServer {
             written.inspect_err(|error| tracing::debug!(%error, "a snapshot was not saved to its end"))
         })?;
         Ok(Response::Transfer { server: self.raft().id(), transfer, meta })
+    }
+
+    /// The next piece of a transfer out, for who may save still.
+    pub(super) async fn pull(&self, pull: Pull) -> Result<Piece, RequestError> {
+        self.check_cluster(&pull.token, &Cluster::SaveSnapshot { stale: true })?;
+        self.transfers().pull(pull.transfer).await
+    }
+
+    /// Takes a piece of a transfer in, of who may restore still.
+    pub(super) async fn push(&self, push: Push) -> Result<(), RequestError> {
+        self.check_cluster(&push.token, &Cluster::RestoreSnapshot)?;
+        self.transfers().push(push).await
     }
 
     /// Begins to restore what will come.
@@ -69,10 +81,10 @@ impl Backend {
     ///
     /// # Errors
     /// When the transfer broke.
-    pub async fn pull(&self, server: &model::ServerId, transfer: u64) -> Result<Piece, RequestError> {
+    pub async fn pull(&self, server: &model::ServerId, pull: Pull) -> Result<Piece, RequestError> {
         match self {
-            Self::Local(local) if local.raft().id() == *server => local.transfers().pull(transfer).await,
-            _ => self.call_peer(server, Method::Pull, message::encode(&transfer), PIECE_TIMEOUT).await,
+            Self::Local(local) if local.raft().id() == *server => local.pull(pull).await,
+            _ => self.call_peer(server, Method::Pull, message::encode(&pull), PIECE_TIMEOUT).await,
         }
     }
 
@@ -83,7 +95,7 @@ impl Backend {
     pub async fn push(&self, server: &model::ServerId, push: Push) -> Result<(), RequestError> {
         let limit = if push.piece == Piece::End { END_TIMEOUT } else { PIECE_TIMEOUT };
         match self {
-            Self::Local(local) if local.raft().id() == *server => local.transfers().push(push).await,
+            Self::Local(local) if local.raft().id() == *server => local.push(push).await,
             _ => self.call_peer(server, Method::Push, message::encode(&push), limit).await,
         }
     }

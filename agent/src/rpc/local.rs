@@ -435,7 +435,7 @@ impl LocalServer {
         Ok(Response::Renewed(session.filter(|session| self.sessions.renew(term, session))))
     }
 
-    fn check_cluster(&self, token: &Token, cluster: &Cluster) -> Result<(), RequestError> {
+    pub(super) fn check_cluster(&self, token: &Token, cluster: &Cluster) -> Result<(), RequestError> {
         let view = self.raft.reader().load();
         table::check_cluster(&view, &self.guard.caller(&view, token, now())?, cluster)
     }
@@ -555,11 +555,11 @@ impl super::listener::Handler for Service {
                     Err(error) => unreadable(&error),
                 },
                 (Lane::Requests, Some(Method::Pull)) => match message::decode(&payload) {
-                    Ok(transfer) => message::encode(&server.transfers.pull(transfer).await),
+                    Ok(pull) => message::encode(&server.pull(pull).await),
                     Err(error) => unreadable(&error),
                 },
                 (Lane::Requests, Some(Method::Push)) => match message::decode(&payload) {
-                    Ok(push) => message::encode(&server.transfers.push(push).await),
+                    Ok(push) => message::encode(&server.push(push).await),
                     Err(error) => unreadable(&error),
                 },
                 (Lane::Entries | Lane::Heartbeats | Lane::Snapshots, Some(method)) => {

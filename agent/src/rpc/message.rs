@@ -32,7 +32,7 @@ pub enum Method {
     TransferLeader = 19,
     /// Raft: one piece of a snapshot.
     SnapshotPiece = 20,
-    /// Number of a transfer to the next `Result<Piece, RequestError>` of it.
+    /// `Pull` of a transfer to the next `Result<Piece, RequestError>` of it.
     Pull = 32,
     /// `Push` of a piece to `Result<(), RequestError>`.
     Push = 33,

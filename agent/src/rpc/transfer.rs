@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use model::Token;
 use serde::{Deserialize, Serialize};
 use server::request::{ErrorKind, RequestError};
 use tokio::sync::mpsc;
@@ -35,11 +36,23 @@ pub enum Piece {
     End,
 }
 
+/// A transfer, and who moves it on: each piece is checked as the first request was, so that a token that is taken away
+/// in the middle moves nothing more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pull {
+    /// Number of the transfer.
+    pub transfer: u64,
+    /// Secret of the caller.
+    pub token: Token,
+}
+
 /// The argument of a call that sends a piece.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Push {
     /// Number of the transfer.
     pub transfer: u64,
+    /// Secret of the caller, as in [`Pull`].
+    pub token: Token,
     /// The piece.
     pub piece: Piece,
 }
@@ -158,7 +171,7 @@ impl Transfers {
     ///
     /// # Errors
     /// When there is no such transfer, or what was made of the pieces failed.
-    pub async fn push(&self, Push { transfer, piece }: Push) -> Result<(), RequestError> {
+    pub async fn push(&self, Push { transfer, piece, .. }: Push) -> Result<(), RequestError> {
         let Way::In(pieces, done) = self.way(transfer)? else { return Err(failed("a snapshot cannot be written to")) };
         let is_end = piece == Piece::End;
         // Who takes the pieces may have seen enough: then the reason is what counts.
@@ -229,6 +242,10 @@ impl Read for PieceReader {
 mod tests {
     use super::*;
 
+    fn push(transfer: u64, piece: Piece) -> Push {
+        Push { transfer, token: Token::default(), piece }
+    }
+
     #[tokio::test]
     async fn pieces_go_both_ways() {
         let transfers = Transfers::default();
@@ -246,7 +263,7 @@ mod tests {
         loop {
             let piece = transfers.pull(out).await.unwrap();
             let is_end = piece == Piece::End;
-            let pushed = transfers.push(Push { transfer: all, piece }).await;
+            let pushed = transfers.push(push(all, piece)).await;
             if is_end {
                 assert_eq!(pushed.unwrap_err().message, format!("{} bytes", 3 * PIECE_BYTES + 1));
                 break;
@@ -254,7 +271,7 @@ mod tests {
             pushed.unwrap();
         }
         assert!(transfers.pull(out).await.is_err());
-        assert!(transfers.push(Push { transfer: all, piece: Piece::End }).await.is_err());
+        assert!(transfers.push(push(all, Piece::End)).await.is_err());
     }
 
     #[tokio::test]
@@ -268,7 +285,7 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        transfers.push(Push { transfer: number, piece: Piece::Bytes(Bytes::from_static(b"half")) }).await.unwrap();
+        transfers.push(push(number, Piece::Bytes(Bytes::from_static(b"half")))).await.unwrap();
         assert_eq!(outcome.await.unwrap(), Err("the sender stopped before the end".to_owned()));
     }
 

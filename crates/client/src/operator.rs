@@ -45,7 +45,7 @@ impl Client {
     /// Hands leadership to a server, or to the best one.
     pub async fn raft_transfer_leader(&self, id: Option<&str>) -> Result<(), Error> {
         let to = Target::new("/v1/operator/raft/transfer-leader").optional("id", id.unwrap_or_default());
-        self.put(&to, Bytes::new()).await.map(drop)
+        self.send(Method::Post, &to.text(), Bytes::new()).await?.ok().map(drop)
     }
 
     /// The settings of autopilot.

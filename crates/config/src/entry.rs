@@ -56,6 +56,14 @@ fn keys_text(keys: &[String]) -> String {
     text
 }
 
+/// The document of a file's text, HCL or JSON, as it is: blocks of HCL are lists of objects.
+///
+/// # Errors
+/// When the text is neither; with the line.
+pub fn parse_document(text: &str) -> Result<Value, String> {
+    hcl::parse(text).map(|document| Value::Object(document.root)).map_err(|error| error.to_string())
+}
+
 /// Reads an entry from a file's text, HCL or JSON.
 ///
 /// # Errors

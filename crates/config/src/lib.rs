@@ -23,7 +23,7 @@ pub use config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports,
     RequestLimits, Soa, UnixSockets,
 };
-pub use entry::{EntryError, parse_entry, read_entry};
+pub use entry::{EntryError, parse_document, parse_entry, read_entry};
 pub use host::{Host, Interface};
 pub use layer::{Format, Source, parse_bool};
 pub use load::{Inputs, Loaded, Settings, load, services};

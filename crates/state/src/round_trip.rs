@@ -5,9 +5,9 @@ use std::fmt::Debug;
 
 use model::{
     AclAuthMethod, AclBindingRule, AclLink, AclPolicy, AclRole, AclToken, AutopilotChange, AutopilotConfig, Blob,
-    CaRoot, ConfigEntry, Coordinate, Deregistration, EntryKind, HealthCheck, Intention, Key, KvChange, KvCopy, KvVerb,
-    MeshCa, NodeCoordinate, NodeService, ObjectVerb, PreparedQuery, QueryTemplate, Registration, SERF_CHECK_ID,
-    Session, SessionBehavior, SessionId, Timestamp, Token, TxnOp,
+    CaRoot, ConfigEntry, Coordinate, Deregistration, EntryKind, HealthCheck, Intention, Key, KvChange, KvCopy,
+    KvHistoryLimits, KvVerb, MeshCa, NodeCoordinate, NodeService, ObjectVerb, PreparedQuery, QueryTemplate,
+    Registration, SERF_CHECK_ID, Session, SessionBehavior, SessionId, Timestamp, Token, TxnOp,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -17,10 +17,10 @@ use crate::command::{Command, DeleteConfigEntry, DeleteIntention, PutConfigEntry
 use crate::radix::{Stamp, Tree};
 use crate::restore::{RestoreChange, RestoreStep};
 use crate::store::Store;
-use crate::tables::{AclTables, Tables};
+use crate::tables::{AclTables, HistoryState, Tables};
 
 /// How many kinds of commands [`command`] makes.
-const KINDS: u8 = 32;
+const KINDS: u8 = 34;
 
 /// A table: its name, and all that is in it as text; empty when nothing is.
 type Dumped = (&'static str, String);
@@ -94,8 +94,10 @@ fn dump(tables: &Tables) -> Vec<Dumped> {
         session_queries,
         query_templates,
         indexes,
+        history,
+        key_history,
     } = tables;
-    let mut all = vec![
+    let own = vec![
         ("index", index.to_string()),
         ("autopilot", some(autopilot, autopilot.is_some())),
         ("restored", some(restored, restored.index > 0)),
@@ -126,9 +128,10 @@ fn dump(tables: &Tables) -> Vec<Dumped> {
         ("session_queries", tree(session_queries)),
         ("query_templates", tree(query_templates)),
         ("indexes", tree(indexes)),
+        ("history", some(history, *history != HistoryState::default())),
+        ("key_history", tree(key_history)),
     ];
-    all.extend(dump_acl(acl));
-    all
+    [own, dump_acl(acl)].concat()
 }
 
 /// A change with two small numbers that choose its names, so that changes meet.
@@ -332,6 +335,7 @@ fn command(store: &Store, (kind, a, b): Step) -> Command {
             };
             Command::Restore(RestoreChange { id: 7, step })
         }
+        30 => Command::KvHistory(KvHistoryLimits { versions: u32::from(a % 4), bytes: u64::from(b) * 40 }),
         _ => Command::Acl(acl(a % 8, b, a)),
     }
 }

@@ -1,162 +1,129 @@
-//! `consul snapshot agent`: snapshots at an interval, kept in a directory.
+//! `consul snapshot agent`: snapshots at an interval, kept in a directory or in a bucket.
 //!
-//! Any number may run; a lock lets one work at a time, and another takes over when the session of that one ends.
+//! Any number may run; a lock lets one work at a time, and another takes over when that one stops or its session ends.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use client::{Client, Contender, LockOptions, QueryOptions};
-use model::parse_duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::save::save;
+use super::settings::{FLAGS, Plan, plan};
 use crate::cli::connect::{query_options, with_agent};
-use crate::cli::flags::{Flag, Parsed, Takes};
+use crate::cli::flags::Parsed;
 use crate::cli::frame::{Command, Failure, Outcome, Report, Run, Shared};
 
-const INTERVAL_DEFAULT: Duration = Duration::from_secs(3600);
-const RETAIN_DEFAULT: u64 = 30;
-const LOCK_DEFAULT: &str = "consul-snapshot/lock";
 /// Pause before the lock is tried again after it could not be had at all.
 const LOCK_RETRY: Duration = Duration::from_secs(5);
-/// Names of our files: this, a time in milliseconds that sorts as text, and the ending.
-const PREFIX: &str = "consul-";
-const SUFFIX: &str = ".snap";
+/// How long giving up the lock may take when the agent is told to stop.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The row.
 pub const COMMAND: Command = Command {
     name: "snapshot agent",
     synopsis: "Periodically saves snapshots of Consul server state",
     usage: "[options]",
-    about: "Saves a snapshot into a directory at every interval, verifies it, and removes the oldest beyond -retain.\n\
-            Of all that run with the same -lock-key one works at a time. -interval=0 saves once.",
-    flags: &[
-        Flag::new("interval", Takes::Text("1h"), "Time between snapshots; 0 saves one and ends."),
-        Flag::new("local-path", Takes::Text("path"), "Directory to keep snapshots in."),
-        Flag::new("lock-key", Takes::Text("string"), "Prefix of the lock; consul-snapshot/lock by default."),
-        Flag::new("retain", Takes::Uint, "Snapshots kept; 30 by default, 0 keeps all."),
-    ],
+    about: "Saves a snapshot into a directory or an S3 bucket at every interval, verifies it, and removes the oldest\n\
+            beyond -retain. Of all that run with the same -lock-key one works at a time. -interval=0 saves once.",
+    flags: FLAGS,
     shared: Shared::HttpAndServer,
     run: Run::Once(run),
 };
 
-struct Plan {
-    folder: PathBuf,
-    interval: Duration,
-    retain: usize,
-    lock: String,
-    options: QueryOptions,
-}
+/// Turns true when the agent is to stop.
+type Stop = watch::Receiver<bool>;
 
 fn run(parsed: &Parsed) -> Outcome {
-    let plan = plan(parsed).map_err(Failure::new)?;
+    let plan = plan(parsed, |name| std::env::var(name).ok()).map_err(Failure::new)?;
+    let options = query_options(parsed);
     with_agent(parsed, async |client| {
         let listen = |kind| signal(kind).map_err(|error| Failure::new(format!("Error listening for signals: {error}")));
         let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
         if plan.interval.is_zero() {
-            let name = plan.save(&client).await.map_err(Failure::new)?;
+            let name = plan.store.save(&client, &options, plan.retain).await.map_err(Failure::new)?;
             return Ok(Report::line(format!("Saved and verified snapshot {name}")));
         }
-        tokio::select! {
-            () = plan.work(&client) => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let (tell, stop) = watch::channel(false);
+        let signals = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tell.send_replace(true);
+        };
+        let worker = Worker { plan: &plan, client: &client, options: &options };
+        tokio::join!(signals, worker.work(stop));
         Ok(Report::line("Stopped"))
     })
 }
 
-fn plan(parsed: &Parsed) -> Result<Plan, String> {
-    let interval = match parsed.text("interval") {
-        None => INTERVAL_DEFAULT,
-        Some("0") => Duration::ZERO,
-        Some(text) => parse_duration(text).map_err(|error| format!("Invalid -interval: {error}"))?,
-    };
-    let folder = parsed.text("local-path").ok_or("Give -local-path: where are snapshots to be kept?")?;
-    Ok(Plan {
-        folder: PathBuf::from(folder),
-        interval,
-        retain: usize::try_from(parsed.uint("retain").unwrap_or(RETAIN_DEFAULT)).unwrap_or(usize::MAX),
-        lock: parsed.text("lock-key").unwrap_or(LOCK_DEFAULT).trim_matches('/').to_owned(),
-        options: query_options(parsed),
-    })
+struct Worker<'a> {
+    plan: &'a Plan,
+    client: &'a Client,
+    options: &'a QueryOptions,
 }
 
-impl Plan {
-    /// Works whenever it holds the lock, for ever.
-    async fn work(&self, client: &Client) {
-        loop {
+impl Worker<'_> {
+    /// Works whenever it holds the lock, until it is stopped.
+    async fn work(&self, mut stop: Stop) {
+        while !*stop.borrow() {
             let options = LockOptions {
-                prefix: self.lock.clone(),
+                prefix: self.plan.lock.clone(),
                 limit: 1,
                 session_name: "Consul Snapshot Agent".to_owned(),
                 monitor_retries: 3,
                 monitor_pause: Duration::from_secs(1),
                 datacenter: self.options.datacenter.clone(),
             };
-            match client.contend(options).await {
-                Ok(contender) => self.work_in_turn(client, &contender).await,
+            match self.client.contend(options).await {
+                Ok(contender) => {
+                    self.work_in_turn(&contender, &mut stop).await;
+                    // Whoever waits need not wait for the session to expire.
+                    match timeout(RELEASE_TIMEOUT, contender.release()).await {
+                        Ok(Ok(())) => say("Released the lock"),
+                        Ok(Err(error)) => say(&format!("Cannot release the lock: {error}")),
+                        Err(_) => say("Cannot release the lock: no answer"),
+                    }
+                }
                 Err(error) => say(&format!("Cannot begin a session: {error}")),
             }
-            tokio::time::sleep(LOCK_RETRY).await;
+            tokio::select! {
+                () = sleep(LOCK_RETRY) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
         }
     }
 
-    async fn work_in_turn(&self, client: &Client, contender: &Contender) {
+    async fn work_in_turn(&self, contender: &Contender, stop: &mut Stop) {
         say("Waiting to obtain leadership...");
-        if let Err(error) = contender.acquire().await {
+        let acquired = tokio::select! {
+            acquired = contender.acquire() => acquired,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if let Err(error) = acquired {
             say(&format!("Cannot get the lock: {error}"));
             return;
         }
         say("Obtained leadership");
-        let mut ticks = interval(self.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let saving = async {
-            loop {
-                ticks.tick().await;
-                match self.save(client).await {
-                    Ok(name) => say(&format!("Saved and verified snapshot {name}")),
-                    Err(error) => say(&error),
-                }
-            }
-        };
         tokio::select! {
-            () = saving => {}
+            () = self.save_at_intervals() => {}
             () = contender.lost() => say("Lost leadership, stopped taking snapshots"),
+            _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 
-    /// Saves one snapshot and removes what is too old; returns its name.
-    async fn save(&self, client: &Client) -> Result<String, String> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{PREFIX}{:015}{SUFFIX}", now.as_millis());
-        save(client, &self.options, &self.folder.join(&name)).await?;
-        for old in self.too_old(list(&self.folder)?) {
-            std::fs::remove_file(self.folder.join(&old)).map_err(|error| format!("Cannot remove {old}: {error}"))?;
+    async fn save_at_intervals(&self) {
+        let mut ticks = interval(self.plan.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.plan.store.save(self.client, self.options, self.plan.retain).await {
+                Ok(name) => say(&format!("Saved and verified snapshot {name}")),
+                Err(error) => say(&format!("Snapshot failed: {error}")),
+            }
         }
-        Ok(name)
     }
-
-    /// Of the names, those of our snapshots that are beyond what is kept.
-    fn too_old(&self, names: Vec<String>) -> Vec<String> {
-        let mut ours: Vec<String> = names.into_iter().filter(|name| is_ours(name)).collect();
-        ours.sort_unstable();
-        let kept = if self.retain == 0 { ours.len() } else { self.retain.min(ours.len()) };
-        ours.truncate(ours.len() - kept);
-        ours
-    }
-}
-
-fn is_ours(name: &str) -> bool {
-    let time = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
-    time.is_some_and(|time| time.len() == 15 && time.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn list(folder: &Path) -> Result<Vec<String>, String> {
-    let failed = |error: std::io::Error| format!("Cannot list {}: {error}", folder.display());
-    let entries = std::fs::read_dir(folder).map_err(failed)?;
-    entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// One line of what happens, with its time.
@@ -165,29 +132,4 @@ fn say(text: &str) {
     let time = humantime::format_rfc3339_seconds(SystemTime::now());
     // Where nobody listens it need not be said.
     let _ = writeln!(std::io::stdout(), "{time} {text}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(flags: &[(&'static str, &str)]) -> Parsed {
-        Parsed { flags: flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), args: Vec::new() }
-    }
-
-    #[test]
-    fn the_oldest_of_ours_go() {
-        let plan = plan(&parsed(&[("local-path", "/x"), ("retain", "2")])).unwrap();
-        let name = |number: u64| format!("consul-{number:015}.snap");
-        let names = vec![name(3), "mine.snap".to_owned(), name(1), "consul-1.snap".to_owned(), name(2)];
-        assert_eq!(plan.too_old(names), [name(1)]);
-        assert_eq!(plan.interval, INTERVAL_DEFAULT);
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let refusal = |flags| plan(&parsed(flags)).err().expect("it is refused");
-        assert!(refusal(&[]).contains("-local-path"));
-        assert!(refusal(&[("interval", "x"), ("local-path", "/x")]).contains("-interval"));
-    }
 }

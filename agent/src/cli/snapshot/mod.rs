@@ -4,7 +4,11 @@ pub mod agent;
 pub mod inspect;
 mod progress;
 pub mod restore;
+mod s3;
 pub mod save;
+mod settings;
+mod signature;
+mod store;
 
 use super::flags::Parsed;
 use super::frame::{Command, Failure, Run, Shared};

@@ -76,12 +76,18 @@ pub async fn save(client: &Client, options: &QueryOptions, path: &Path) -> Resul
         path.file_name().unwrap_or_default().to_string_lossy(),
         rand::random::<u32>()
     ));
-    let saved = save_to(client, options, &unverified, path).await;
-    if saved.is_err() {
-        // It may never have been made; what is wrong has been said.
-        let _ = fs::remove_file(&unverified);
+    let unverified = Unverified(unverified);
+    save_to(client, options, &unverified.0, path).await
+}
+
+/// A file that is gone in the end, unless it has got its name: also when saving is given up in the middle.
+struct Unverified(PathBuf);
+
+impl Drop for Unverified {
+    fn drop(&mut self) {
+        // It may never have been made, or have got its name.
+        let _ = fs::remove_file(&self.0);
     }
-    saved
 }
 
 async fn save_to(client: &Client, options: &QueryOptions, unverified: &Path, path: &Path) -> Result<u64, String> {
