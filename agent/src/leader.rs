@@ -2,6 +2,8 @@
 //!
 //! What is to be done is decided by pure functions of the server crate; here is when.
 
+mod mesh;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ const TOMBSTONE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often the ACL system is looked at: whether what must be there is, and whether tokens have expired.
 const ACL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the mesh's certificate authority is looked at: whether it is there, and whether roots have become old.
+const MESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How often coordinates are written.
 const COORDINATE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -63,6 +67,8 @@ pub struct Duties {
     pub kv_history: KvHistoryLimits,
     /// Setting of the brake on mass failures; 0 for none.
     pub brake_percent: u8,
+    /// Settings of the mesh.
+    pub mesh: config::Connect,
 }
 
 /// Works for ever: whenever this server leads, its duties are done until it does not.
@@ -92,10 +98,14 @@ async fn lead(duties: &Duties) {
     let mut events = duties.lan.events();
     duties.raft.abandon_restores().await;
     write_autopilot(duties).await;
+    mesh::keep_authority(duties).await;
+    mesh::write_entries(duties).await;
     let mut tombstones_due = interval(TOMBSTONE_INTERVAL);
     tombstones_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut acl_due = interval(ACL_INTERVAL);
     acl_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut mesh_due = interval(MESH_INTERVAL);
+    mesh_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut coordinates_due = interval(COORDINATE_INTERVAL);
     coordinates_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = TombstoneReaper::new();
@@ -115,6 +125,7 @@ async fn lead(duties: &Duties) {
             // What was restored knows nothing of who lives now.
             () = duties.raft.restored() => next_pass = Instant::now(),
             _ = acl_due.tick() => keep_acl(duties).await,
+            _ = mesh_due.tick() => mesh::keep_authority(duties).await,
             _ = coordinates_due.tick() => write_coordinates(duties).await,
             _ = tombstones_due.tick() => {
                 limit_history(duties).await;

@@ -18,6 +18,7 @@ pub mod http;
 pub mod join;
 pub mod keyring;
 mod leader;
+pub mod leaves;
 pub mod local;
 pub mod log;
 mod login;

@@ -63,7 +63,8 @@ impl ServerParts {
             .with_sessions(SessionClocks::new(config.session_ttl_min))
             .with_acls(guard_of(config), reset)
             .with_hold(config.performance.rpc_hold_timeout)
-            .with_rates(rates.clone());
+            .with_rates(rates.clone())
+            .with_mesh(config.connect.enabled);
         let local = Arc::new(local);
         let bind = SocketAddr::new(config.bind_addr, config.ports.server);
         let admission = Admission {
@@ -105,6 +106,7 @@ impl ServerParts {
                 bytes: config.limits.kv_history_max_bytes,
             },
             brake_percent: config.mass_failure_brake_percent,
+            mesh: config.connect.clone(),
         };
         tasks.spawn(leader::run(Arc::new(duties)));
         let expect = if config.bootstrap || config.dev_mode { 1 } else { config.bootstrap_expect };

@@ -22,6 +22,7 @@ use crate::executions::Executions;
 use crate::gossip::{Pool, PoolEvent};
 use crate::http::{self, AgentFacts, HttpState};
 use crate::join::{self, Resolver, RetryJoin};
+use crate::leaves::LeafCache;
 use crate::local::{self, CheckSpec, LocalAgent, ServiceSpec, StandaloneCheckSpec};
 use crate::orders::Orders;
 use crate::raft::lock::DataDirLock;
@@ -358,6 +359,8 @@ fn start_interfaces(
             std::time::Duration::ZERO => None,
             age => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         },
+        has_mesh: config.connect.enabled,
+        leaves: LeafCache::new(config.datacenter.clone()),
         has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
         limits: http::Limits {

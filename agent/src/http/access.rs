@@ -93,6 +93,8 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::CaRoots
         | Endpoint::AgentCaRoots
         | Endpoint::CaConfiguration
+        | Endpoint::CaConfigure
+        | Endpoint::CaLeaf
         | Endpoint::OperatorRaftTransfer
         | Endpoint::AutopilotConfig
         | Endpoint::AutopilotSetConfig

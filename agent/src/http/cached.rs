@@ -49,6 +49,11 @@ impl Call<'_> {
         if !self.query.has("cached") || !self.state.use_cache || options.page != Page::default() {
             return self.catalog_read(options, query).await;
         }
+        self.kept_read(options, query).await
+    }
+
+    /// As [`Call::catalog_read`], from the cache whatever the client says.
+    pub async fn kept_read(&self, options: ReadOptions, query: Query) -> Answer {
         let control = self.cache_control()?;
         let key = Key {
             datacenter: self.query.text("dc").to_owned(),

@@ -46,6 +46,7 @@ use model::NodeName;
 use crate::backend::Backend;
 use crate::cache::AnswerCache;
 use crate::executions::Executions;
+use crate::leaves::LeafCache;
 use crate::rights::AgentRights;
 
 pub use agent::AgentFacts;
@@ -75,6 +76,10 @@ pub struct HttpState {
     /// How old the state may be, in milliseconds, that reads of the catalog and of health answer from when they say
     /// nothing about it; none for state of the leader.
     pub discovery_stale_ms_max: Option<u64>,
+    /// Whether this agent takes part in the mesh; where it does not, the servers may nevertheless.
+    pub has_mesh: bool,
+    /// Certificates of services that were asked for here.
+    pub leaves: LeafCache,
     /// Whether `/v1/coordinate` answers.
     pub has_coordinates: bool,
     /// Indent every JSON answer, as in development mode.

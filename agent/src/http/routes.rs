@@ -100,6 +100,8 @@ pub enum Endpoint {
     CaRoots,
     AgentCaRoots,
     CaConfiguration,
+    CaConfigure,
+    CaLeaf,
     AgentReady,
     AgentSelf,
     AgentVersion,
@@ -263,7 +265,10 @@ static FAMILIES: &[(&str, &[Route])] = &[
     (
         "connect",
         &[
-            row("/v1/connect/ca/configuration", &[(Method::GET, Endpoint::CaConfiguration)]),
+            row(
+                "/v1/connect/ca/configuration",
+                &[(Method::GET, Endpoint::CaConfiguration), (Method::PUT, Endpoint::CaConfigure)],
+            ),
             row("/v1/connect/ca/roots", &[(Method::GET, Endpoint::CaRoots)]),
             row(
                 "/v1/connect/intentions",
@@ -289,6 +294,7 @@ static FAMILIES: &[(&str, &[Route])] = &[
         "agent",
         &[
             row("/v1/agent/connect/authorize", &[(Method::POST, Endpoint::Authorize)]),
+            row("/v1/agent/connect/ca/leaf/", &[(Method::GET, Endpoint::CaLeaf)]),
             row("/v1/agent/connect/ca/roots", &[(Method::GET, Endpoint::AgentCaRoots)]),
             row("/v1/agent/ready", &[(Method::GET, Endpoint::AgentReady)]),
             row("/v1/agent/self", &[(Method::GET, Endpoint::AgentSelf)]),

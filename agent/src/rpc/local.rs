@@ -25,6 +25,7 @@ use super::directory::Directory;
 use super::figures;
 use super::frame::Lane;
 use super::limits;
+use super::mesh::Authority;
 use super::message::{self, Method};
 use super::pool::{ConnectionPool, Target};
 use super::router::{NO_PATH, to_request_error};
@@ -53,6 +54,7 @@ pub struct LocalServer {
     hold: Duration,
     coordinates: Mutex<CoordinateBatch>,
     rates: Arc<Rates>,
+    pub(super) authority: Authority,
 }
 
 /// How one try of a request ended.
@@ -79,7 +81,7 @@ impl LocalServer {
         let (offer, transfers, coordinates) = (Mutex::default(), Transfers::default(), Mutex::default());
         let (datacenter, sessions) = (datacenter.into(), SessionClocks::default());
         let (guard, bootstrap_reset) = (Guard::new(Settings::off()), None);
-        let shared = Shared::new(datacenter.clone());
+        let (shared, authority) = (Shared::new(datacenter.clone()), Authority::default());
         Self {
             datacenter,
             raft,
@@ -95,6 +97,7 @@ impl LocalServer {
             hold: limits::HOLD_TIMEOUT,
             coordinates,
             rates: Arc::default(),
+            authority,
         }
     }
 
@@ -126,6 +129,12 @@ impl LocalServer {
     #[must_use]
     pub fn with_acls(self, guard: Guard, bootstrap_reset: Option<PathBuf>) -> Self {
         Self { guard, bootstrap_reset, ..self }
+    }
+
+    /// The same server, which keeps the mesh's certificate authority if that is `enabled`.
+    #[must_use]
+    pub fn with_mesh(self, enabled: bool) -> Self {
+        Self { authority: Authority::new(enabled), ..self }
     }
 
     /// Who shows a secret, as far as this server knows.
@@ -299,6 +308,7 @@ impl LocalServer {
                 | Cluster::RaftConfiguration { stale: false }
                 | Cluster::RemovePeer { .. }
                 | Cluster::TransferLeader { .. }
+                | Cluster::SignCertificate { .. }
                 | Cluster::RenewSession { .. } => None,
             },
         }
@@ -369,6 +379,9 @@ impl LocalServer {
         // What is decided with this view is checked again when it is applied, as far as it matters.
         if let Write::Acl(write) = write {
             return Box::pin(self.try_acl_write(token, write)).await;
+        }
+        if let Err(error) = self.authority.check_write(write) {
+            return Try::Done(Err(error));
         }
         let leading = self.sessions.leading(&self.datacenter);
         let prepare = |view: &View| {
@@ -455,6 +468,7 @@ impl LocalServer {
                 self.raft.transfer_leader(to).await.map(|()| Response::Done)
             }
             Cluster::RenewSession { id } => self.renew_session(id).await,
+            Cluster::SignCertificate { request } => self.sign(request).await.map_err(NotDone::Failed),
             Cluster::AutopilotConfig { .. }
             | Cluster::AutopilotHealth
             | Cluster::AutopilotState

@@ -15,6 +15,7 @@ pub mod frame;
 pub mod limits;
 pub mod listener;
 pub mod local;
+mod mesh;
 pub mod message;
 pub mod pool;
 pub mod router;

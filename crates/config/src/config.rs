@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::{AutopilotConfig, Json, TextMap, Token};
+use model::{AutopilotConfig, ConfigEntry, Json, TextMap, Token};
 
 use crate::tls::Tls;
 
@@ -161,6 +161,8 @@ pub struct Config {
     pub max_query_time: Duration,
     /// Shortest TTL of a session.
     pub session_ttl_min: Duration,
+    /// The service mesh.
+    pub connect: Connect,
     /// Settings of the HTTP interface.
     pub http: Http,
     /// Access control.
@@ -292,6 +294,17 @@ pub struct GossipTiming {
     pub suspicion_mult: u32,
     /// Factor on how often a message is passed on.
     pub retransmit_mult: u32,
+}
+
+/// The service mesh.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Connect {
+    /// Whether the servers keep a certificate authority.
+    pub enabled: bool,
+    /// Settings of a new authority, under the names of the API.
+    pub ca_config: serde_json::Map<String, serde_json::Value>,
+    /// Config entries that a leader writes where there are none of the name.
+    pub bootstrap_entries: Vec<ConfigEntry>,
 }
 
 /// Limits on what clients may do.

@@ -3,6 +3,7 @@
 //! caller's.
 
 mod config;
+mod connect;
 mod definition;
 mod entry;
 mod host;
@@ -20,8 +21,8 @@ mod tls;
 mod validate;
 
 pub use config::{
-    Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance, Ports,
-    RequestLimits, Soa, UnixSockets,
+    Acl, AclTokens, Addresses, Config, Connect, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance,
+    Ports, RequestLimits, Soa, UnixSockets,
 };
 pub use entry::{EntryError, parse_document, parse_entry, read_entry};
 pub use host::{Host, Interface};

@@ -127,6 +127,15 @@ impl<'a> Reader<'a> {
         self.value(key).and_then(Value::as_array).cloned().unwrap_or_default()
     }
 
+    /// The values of a key that may be one or a list.
+    pub(crate) fn list_of_any(&self, key: &str) -> Vec<Value> {
+        match self.value(key) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(values)) => values.clone(),
+            Some(other) => vec![other.clone()],
+        }
+    }
+
     pub(crate) fn text_list(&self, key: &str) -> Vec<String> {
         self.list(key).iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }

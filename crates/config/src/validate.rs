@@ -13,6 +13,7 @@ use crate::config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipEncryption, GossipTiming, Http, Limits, LogLevel,
     Logging, Performance, Ports, RequestLimits, Soa, Telemetry, UnixSockets,
 };
+use crate::connect::connect;
 use crate::host::Host;
 use crate::load::Values;
 use crate::network::Network;
@@ -135,6 +136,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         default_query_time: reader.duration("default_query_time"),
         max_query_time: reader.duration("max_query_time"),
         session_ttl_min: reader.duration("session_ttl_min"),
+        connect: connect(reader),
         http: Http {
             response_headers: reader.text_map("http_config.response_headers"),
             use_cache: reader.flag("http_config.use_cache"),

@@ -1,5 +1,7 @@
 //! The mesh's certificate authority as the servers keep it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Json;
@@ -58,6 +60,8 @@ pub struct MeshCa {
     pub private_key: String,
     /// Highest serial number used by a root.
     pub last_serial: u64,
+    /// Since when roots sign no more, by their ids; seconds since 1970.
+    pub rotated_out: BTreeMap<String, u64>,
     /// Raft index of the creation.
     pub create_index: u64,
     /// Raft index of the last change of anything.

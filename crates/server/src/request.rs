@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use crate::mesh::{IntentionCheck, MeshQuery, MeshWrite, Overrides};
+pub use crate::mesh::{CaChange, IntentionCheck, MeshQuery, MeshWrite, Overrides};
 use bytes::Bytes;
 use model::{
     AutopilotChange, AutopilotConfig, AutopilotHealth, AutopilotState, CheckServiceNode, DatacenterCoordinates,
@@ -285,6 +285,11 @@ pub enum Cluster {
     RestoreSnapshot,
     /// The servers of the known datacenters with their coordinates. Answered by any server.
     DatacenterCoordinates,
+    /// Have a certificate of a service or an agent signed by the mesh's authority. Goes to the leader.
+    SignCertificate {
+        /// The request (CSR), PEM.
+        request: String,
+    },
 }
 
 /// What a server answers.
@@ -329,7 +334,7 @@ pub enum Response {
         /// Facts about what is saved.
         meta: ReadMeta,
     },
-    /// To writes that answer with an object: minified JSON.
+    /// To writes that answer with an object, and to [`Cluster::SignCertificate`]: minified JSON.
     Json(Bytes),
     /// To [`Cluster::DatacenterCoordinates`].
     DatacenterCoordinates(Vec<DatacenterCoordinates>),

@@ -9,6 +9,7 @@
 //! whose path contains that text. The format is described in `case.rs`.
 
 mod case;
+mod certificates;
 mod normal;
 mod run;
 

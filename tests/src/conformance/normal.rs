@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use crate::http::Response;
 
 use super::case::{Expected, Outcome};
+use super::certificates;
 
 /// Headers that say nothing about the answer.
 const IGNORED: &[&str] = &["connection", "content-length", "date", "transfer-encoding", "vary"];
@@ -46,7 +47,7 @@ impl Names {
                 format!("{name}: {value}").trim_end().to_owned()
             })
             .collect();
-        let mut text = response.text();
+        let mut text = certificates::hide(&response.text());
         if text.len() > BODY_SHOWN_MAX {
             let end = (0..=BODY_SHOWN_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             text.truncate(end);

@@ -86,6 +86,8 @@ async fn agent() -> Agent {
         executions: crate::executions::Executions::default(),
         use_cache: true,
         discovery_stale_ms_max: None,
+        has_mesh: false,
+        leaves: crate::leaves::LeafCache::new("dc1".to_owned()),
         has_coordinates: true,
         pretty_always: false,
         limits: Limits::default(),

@@ -27,7 +27,10 @@ pub async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::IntentionCheck => intentions::check(call).await,
         Endpoint::Authorize => intentions::authorize(call).await,
         Endpoint::Chain | Endpoint::ChainWithOverrides => chain::compile(call).await,
-        Endpoint::CaRoots | Endpoint::AgentCaRoots => authority::roots(call).await,
+        Endpoint::CaRoots => authority::roots(call).await,
+        Endpoint::AgentCaRoots => authority::agent_roots(call).await,
+        Endpoint::CaLeaf => authority::leaf(call).await,
+        Endpoint::CaConfigure => authority::configure(call).await,
         Endpoint::CaConfiguration => authority::configuration(call).await,
         other => Err(Failure::internal(format!("no handler has the route of {other:?}"))),
     }

@@ -6,10 +6,9 @@ use super::{Kind, Setting, Support};
 
 const AUTO: &str =
     "automatic certificates are not available yet; remove it and give each agent a cert_file and a key_file";
-const CONNECT: &str = "Connect is not available yet";
+const PROXIES: &str = "the configuration of proxies is not served yet; remove it";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
-const ENTRIES: &str = "configuration entries are not available yet; remove it";
 const UI: &str = "the web page is not available yet";
 const CIRCONUS: &str = "Circonus is not supported; use a statsd, DogStatsD or Prometheus collector";
 const ENTERPRISE: &str = "it is a Consul Enterprise configuration";
@@ -40,18 +39,14 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("auto_encrypt.ip_san", TextList, "[]", "Matters only with auto_encrypt."),
     not_yet("auto_config", Any, "null", AUTO),
     // Service mesh and federation.
-    no_effect("connect.enabled", Bool, "false", CONNECT),
-    moot("connect.ca_provider", Text, "\"\"", "Matters only with connect.enabled."),
-    moot("connect.ca_config", Any, "{}", "Matters only with connect.enabled."),
     not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),
     moot("ports.expose_min_port", Int, "21500", "Matters only with Connect."),
     moot("ports.expose_max_port", Int, "21755", "Matters only with Connect."),
     moot("enable_central_service_config", Bool, "false", "Matters only with Connect."),
     not_yet("primary_gateways", TextList, "[]", WAN).flag("primary-gateway"),
     moot("primary_gateways_interval", Duration, "\"30s\"", "Matters only with mesh gateways."),
-    not_yet("config_entries", Any, "null", ENTRIES),
     not_yet("peering.enabled", Bool, "false", "peering is not available yet; remove it"),
-    not_yet("xds", Any, "null", CONNECT),
+    not_yet("xds", Any, "null", PROXIES),
     // Servers.
     moot("autopilot.disable_upgrade_migration", Bool, "false", "There are no upgrade migrations."),
     no_effect("autopilot.upgrade_version_tag", Text, "\"\"", ENTERPRISE),

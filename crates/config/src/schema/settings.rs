@@ -1,6 +1,6 @@
 //! The rows of what Concord has.
 
-use super::Kind::{Bool, Definitions, Duration, DurationMap, Float, Int, Text, TextList, TextMap};
+use super::Kind::{Any, Bool, Definitions, Duration, DurationMap, Float, Int, Text, TextList, TextMap};
 use super::{CHECK, SERVICE, Setting, Support, WATCH};
 
 const fn row(key: &'static str, kind: super::Kind, default: &'static str, doc: &'static str) -> Setting {
@@ -185,6 +185,15 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("raft_snapshot_interval", Duration, "\"5s\"", "Time between looks at whether a snapshot is due.")
         .support(Support::NoEffect(SNAPSHOTS)),
     row("raft_trailing_logs", Int, "10240", "Log entries kept behind a snapshot."),
+    row("connect.enabled", Bool, "false", "Keep the certificate authority of the mesh, on servers."),
+    row("connect.ca_provider", Text, "\"\"", "Who keeps it: consul, the servers themselves."),
+    row("connect.ca_config", Any, "{}", "Settings of a new authority; later ones are set over the API."),
+    row(
+        "config_entries.bootstrap",
+        Any,
+        "[]",
+        "Config entries that a leader writes where there are none of the name.",
+    ),
     row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
     row("autopilot.cleanup_dead_servers", Bool, "true", "Take failed servers out of the Raft configuration."),
     row("autopilot.last_contact_threshold", Duration, "\"200ms\"", "Silence after which a server is not healthy."),

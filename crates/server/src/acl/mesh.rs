@@ -1,11 +1,12 @@
 //! Rights for the mesh: config entries belong to services or to the operator, intentions to the service that is called.
 
 use acl::Level::{self, Read, Write as Change};
-use acl::Resource::{Intention as IntentionRight, Operator, Service};
+use acl::Resource::{Intention as IntentionRight, Node, Operator, Service};
 use model::{EntryKind, Intention, IntentionSide};
 use state::View;
 
 use super::guard::Caller;
+use crate::mesh::authority::{Identity, SigningRequest};
 use crate::mesh::{MeshQuery, MeshWrite};
 use crate::request::RequestError;
 
@@ -42,6 +43,15 @@ pub(super) fn check_write(view: &View, caller: &Caller, write: &MeshWrite) -> Re
             caller.require(IntentionRight, &given.destination_name, Change)
         }
         MeshWrite::DeleteIntention { id } => known_intention(view, caller, id),
+        MeshWrite::SetCa(_) => caller.require(Operator, "", Change),
+    }
+}
+
+/// Refuses to have a certificate signed for who is not the caller's.
+pub(super) fn check_signing(caller: &Caller, request: &str) -> Result<(), RequestError> {
+    match SigningRequest::read(request)?.identity() {
+        Identity::Service { name, .. } => caller.require(Service, name, Change),
+        Identity::Agent { name, .. } => caller.require(Node, name, Change),
     }
 }
 

@@ -144,6 +144,7 @@ pub fn check_acl_write(caller: &Caller, write: &AclWrite) -> Result<(), RequestE
 pub fn check_cluster(view: &View, caller: &Caller, request: &Cluster) -> Result<(), RequestError> {
     let level = match request {
         Cluster::Leader | Cluster::Peers | Cluster::Datacenters | Cluster::DatacenterCoordinates => return Ok(()),
+        Cluster::SignCertificate { request } => return mesh::check_signing(caller, request),
         Cluster::RenewSession { id } => return check::session(view, caller, id),
         // A snapshot holds every secret.
         Cluster::SaveSnapshot { .. } | Cluster::RestoreSnapshot => return caller.require(Acl, "", Change),

@@ -375,7 +375,7 @@ pub fn prepare_write(view: &View, write: &Write, leading: &Leading<'_>) -> Resul
             Command::RegisterAll(registrations.iter().map(prepare).collect::<Result<_, _>>()?)
         }
         Write::KvCopy(copy) => Command::KvCopy(KvCopy { time: leading.time.whole_milliseconds(), ..copy.clone() }),
-        Write::Mesh(write) => mesh::prepare(view, write)?,
+        Write::Mesh(write) => mesh::prepare(view, write, leading.time)?,
         Write::Txn(operations) => match txn::prepare(view, operations, leading) {
             Ok(operations) => Command::Txn(operations),
             Err(answer) => return Ok(Prepared::Answer(Response::Txn(answer))),

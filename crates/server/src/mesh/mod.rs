@@ -1,8 +1,9 @@
 //! The mesh: config entries and what follows from them, intentions, and the public side of the certificate authority.
 //!
-//! `request` is the vocabulary, `entry_rules` what single entries must be, `chain` the way of a request through routers,
+//! `authority` is the certificate authority, `request` the vocabulary, `entry_rules` what single entries must be, `chain` the way of a request through routers,
 //! splitters and resolvers, `graph` what entries must be together, `intentions` who may call whom.
 
+pub mod authority;
 mod chain;
 mod chain_output;
 mod entry_rules;
@@ -11,14 +12,15 @@ mod intentions;
 mod request;
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use filter::Filter;
-use model::{IntentionSide, Json};
+use model::{IntentionSide, Json, Timestamp};
 use serde_json::{Value, json};
 use state::{Command, DeleteConfigEntry, DeleteIntention, PutConfigEntry, Source, Table, View};
 
 pub use chain::Overrides;
-pub use request::{IntentionCheck, MeshQuery, MeshWrite};
+pub use request::{CaChange, IntentionCheck, MeshQuery, MeshWrite};
 
 use crate::acl::{Caller, denied, mesh as rights};
 use crate::request::{ErrorKind, RequestError};
@@ -120,7 +122,7 @@ fn ca_configuration(view: &View) -> Result<Json, RequestError> {
 }
 
 /// Checks a write and makes its command.
-pub(crate) fn prepare(view: &View, write: &MeshWrite) -> Result<Command, RequestError> {
+pub(crate) fn prepare(view: &View, write: &MeshWrite, now: Timestamp) -> Result<Command, RequestError> {
     Ok(match write {
         MeshWrite::PutEntry { entry, cas } => {
             let entry = entry_rules::checked(entry).map_err(failed)?;
@@ -146,6 +148,7 @@ pub(crate) fn prepare(view: &View, write: &MeshWrite) -> Result<Command, Request
             }
             Command::DeleteIntention(DeleteIntention { id: id.clone() })
         }
+        MeshWrite::SetCa(change) => authority::change(view, change, UNIX_EPOCH + Duration::from_nanos(now.0))?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Questions about and changes of the mesh.
 
-use model::{ConfigEntry, EntryKind, Intention, IntentionSide, ServiceName};
+use model::{ConfigEntry, EntryKind, Intention, IntentionSide, Json, ServiceName};
 use serde::{Deserialize, Serialize};
 
 use super::chain::Overrides;
@@ -56,4 +56,20 @@ pub enum MeshWrite {
     UpdateIntention(Intention),
     /// Remove an intention.
     DeleteIntention { id: String },
+    /// Change the settings of the certificate authority.
+    SetCa(CaChange),
+}
+
+/// New settings of the certificate authority; they replace those before as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CaChange {
+    /// Who keeps it.
+    pub provider: String,
+    /// The settings.
+    pub config: Json,
+    /// What it keeps of its own: as it is, or not said.
+    pub state: Option<Json>,
+    /// Do not have the root before sign a new one.
+    pub force_without_cross_signing: bool,
 }

@@ -36,8 +36,8 @@ impl Draft {
         }
         if existing.is_none_or(|existing| existing.roots != ca.roots) {
             ca.roots_index = index;
-            self.bump(Table::MeshCa, index);
         }
+        self.bump(Table::MeshCa, index);
         self.place_mesh_ca(Arc::new(ca));
         true
     }
