@@ -318,7 +318,7 @@ impl LocalServer {
         match &request.action {
             Action::Read(options, query) => self.try_read(&request.token, options, query.clone()).await,
             Action::Write(write) => self.try_write(&request.token, write).await,
-            Action::Cluster(cluster) => match self.change_cluster(&request.token, cluster).await {
+            Action::Cluster(cluster) => match Box::pin(self.change_cluster(&request.token, cluster)).await {
                 Ok(response) => Try::Done(Ok(response)),
                 Err(not_done) => not_done.into(),
             },
@@ -468,7 +468,7 @@ impl LocalServer {
                 self.raft.transfer_leader(to).await.map(|()| Response::Done)
             }
             Cluster::RenewSession { id } => self.renew_session(id).await,
-            Cluster::SignCertificate { request } => self.sign(request).await.map_err(NotDone::Failed),
+            Cluster::SignCertificate { request } => Box::pin(self.sign(request)).await.map_err(NotDone::Failed),
             Cluster::AutopilotConfig { .. }
             | Cluster::AutopilotHealth
             | Cluster::AutopilotState
