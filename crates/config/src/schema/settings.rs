@@ -188,12 +188,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("connect.enabled", Bool, "false", "Keep the certificate authority of the mesh, on servers."),
     row("connect.ca_provider", Text, "\"\"", "Who keeps it: consul, the servers themselves."),
     row("connect.ca_config", Any, "{}", "Settings of a new authority; later ones are set over the API."),
-    row(
-        "config_entries.bootstrap",
-        Any,
-        "[]",
-        "Config entries that a leader writes where there are none of the name.",
-    ),
+    row("config_entries.bootstrap", Any, "[]", "Config entries that a leader writes where there are none of the name."),
     row("session_ttl_min", Duration, "\"10s\"", "Shortest TTL of a session."),
     row("autopilot.cleanup_dead_servers", Bool, "true", "Take failed servers out of the Raft configuration."),
     row("autopilot.last_contact_threshold", Duration, "\"200ms\"", "Silence after which a server is not healthy."),
