@@ -363,6 +363,7 @@ fn start_interfaces(
         leaves: LeafCache::new(config.datacenter.clone()),
         has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
+        ui: config.ui.enabled.then(|| http::Ui::new(ui_settings(config))),
         limits: http::Limits {
             kv_value_bytes_max: config.limits.kv_max_value_size,
             txn_bytes_max: config.limits.txn_max_req_len,
@@ -375,6 +376,16 @@ fn start_interfaces(
     let answerer = Arc::new(dns::Current::from_pointee(answerer));
     tasks.spawn_vital(dns::serve(answerer.clone(), dns_sockets, tasks.stop.clone()));
     answerer
+}
+
+fn ui_settings(config: &Config) -> http::UiSettings {
+    http::UiSettings {
+        base: config.ui.content_path.clone(),
+        datacenter: config.datacenter.clone(),
+        acls: config.acl.enabled,
+        dashboards: config.ui.dashboards.clone().into_iter().collect(),
+        dir: config.ui.dir.clone(),
+    }
 }
 
 /// `start_join` must work once; `retry_join` goes on until it does.

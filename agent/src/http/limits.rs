@@ -32,6 +32,8 @@ pub const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that the kernel may hold until they are accepted.
 pub const BACKLOG: i32 = 1024;
+/// Largest file of an own web page (`ui_dir`), bytes.
+pub const UI_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Smallest body that is compressed, bytes; below this the saving is not worth the work.
 pub const GZIP_BYTES_MIN: usize = 1024;
 /// Largest body that is compressed on the thread that serves the connection, bytes.

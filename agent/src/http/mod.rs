@@ -38,6 +38,7 @@ mod status;
 mod stream;
 mod txn;
 mod txn_shapes;
+mod ui;
 
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ pub use limits::Limits;
 pub use listener::serve;
 pub use routes::table;
 pub use sockets::{BindError, Listener, bind, bind_unix};
+pub use ui::{Ui, UiSettings};
 
 /// What the handlers stand on.
 pub struct HttpState {
@@ -84,6 +86,8 @@ pub struct HttpState {
     pub has_coordinates: bool,
     /// Indent every JSON answer, as in development mode.
     pub pretty_always: bool,
+    /// The web page, when it is on.
+    pub ui: Option<Ui>,
     /// The limits that configuration may change.
     pub limits: Limits,
 }

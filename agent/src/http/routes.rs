@@ -18,6 +18,7 @@ use super::extract::{Call, Client};
 use super::path::{Path, resolve_path};
 use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
+use super::ui::Ui;
 use super::{
     HttpState, access, acl, agent, autopilot, catalog, coordinate, event, gzip, health, keyring, kv, mesh, operator,
     prepared_query, session, snapshot, status, txn,
@@ -571,6 +572,7 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
             let target = format!("{}/", super::escape::encode_path(&path));
             return redirect(&head.method, target, raw_query);
         }
+        Found::Nothing if let Some(ui) = &state.ui => return page(ui, &head, &path).await,
         Found::Nothing if *path == *b"/" => return plain(Ok(Reply::text(StatusCode::OK, "Consul Agent"))).await,
         Found::Nothing => return plain(Ok(Reply::empty(StatusCode::NOT_FOUND))).await,
     };
@@ -612,6 +614,18 @@ fn series_of(endpoint: Endpoint, pattern: &'static str, method: &Method) -> &'st
         // One for each row of the table, for the life of the process.
         Box::leak(Box::new(Timer::new(Box::leak(format!("http.{method}.{path}").into_boxed_str()))))
     })
+}
+
+/// The web page: the way to it from `/`, and what is below it.
+async fn page(ui: &Ui, head: &http::request::Parts, path: &[u8]) -> Response {
+    let is_way = path == b"/" || ui.base().strip_suffix('/').is_some_and(|base| base.as_bytes() == path);
+    if is_way && ui.base() != "/" {
+        return redirect(&head.method, ui.base().to_owned(), "");
+    }
+    match ui.answer(&head.method, path, &head.headers).await {
+        Some(response) => response,
+        None => plain(Ok(Reply::empty(StatusCode::NOT_FOUND))).await,
+    }
 }
 
 async fn plain(answer: Answer) -> Response {

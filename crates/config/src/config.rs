@@ -165,6 +165,8 @@ pub struct Config {
     pub connect: Connect,
     /// Settings of the HTTP interface.
     pub http: Http,
+    /// The web page.
+    pub ui: Ui,
     /// Access control.
     pub acl: Acl,
 }
@@ -434,6 +436,19 @@ pub struct AclTokens {
     pub initial_management: Token,
     /// To copy from the primary datacenter with.
     pub replication: Token,
+}
+
+/// Settings of the web page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ui {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// A folder whose files are served instead of those in the program.
+    pub dir: Option<PathBuf>,
+    /// Path below which it lives; begins and ends with `/`.
+    pub content_path: String,
+    /// Templates of addresses of dashboards, by name.
+    pub dashboards: TextMap,
 }
 
 /// Settings of the HTTP interface.

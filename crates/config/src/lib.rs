@@ -22,7 +22,7 @@ mod validate;
 
 pub use config::{
     Acl, AclTokens, Addresses, Config, Connect, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance,
-    Ports, RequestLimits, Soa, UnixSockets,
+    Ports, RequestLimits, Soa, Ui, UnixSockets,
 };
 pub use entry::{EntryError, parse_document, parse_entry, read_entry};
 pub use host::{Host, Interface};

@@ -123,7 +123,7 @@ pub(crate) fn is_section(path: &str) -> bool {
 
 /// Settings of dev mode, laid over the defaults.
 pub(crate) const DEV_OVERLAY: &str = r#"{
-    "server": true, "bootstrap": true, "log_level": "DEBUG", "enable_debug": true, "ui": true,
+    "server": true, "bootstrap": true, "log_level": "DEBUG", "enable_debug": true, "ui_config": {"enabled": true},
     "disable_anonymous_signature": true, "disable_keyring_file": true, "connect": {"enabled": true},
     "gossip_lan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3},
     "gossip_wan": {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}

@@ -11,7 +11,7 @@ use model::AutopilotConfig;
 
 use crate::config::{
     Acl, AclTokens, Addresses, Config, Dns, DownPolicy, GossipEncryption, GossipTiming, Http, Limits, LogLevel,
-    Logging, Performance, Ports, RequestLimits, Soa, Telemetry, UnixSockets,
+    Logging, Performance, Ports, RequestLimits, Soa, Telemetry, Ui, UnixSockets,
 };
 use crate::connect::connect;
 use crate::host::Host;
@@ -143,7 +143,31 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
             block_endpoints: reader.text_list("http_config.block_endpoints"),
             allow_write_http_from: reader.text_list("http_config.allow_write_http_from"),
         },
+        ui: ui(reader, dev),
         acl: acl(reader),
+    }
+}
+
+/// A folder is enough to ask for the page, as in Consul.
+fn ui(reader: &mut Reader<'_>, dev: bool) -> Ui {
+    let path = reader.text("ui_config.content_path");
+    if !path.chars().all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c)) {
+        let text = format!("ui-content-path can only contain alphanumeric, -, _, or /. received: {path:?}");
+        reader.refuse("ui_config.content_path", &text);
+    }
+    let trimmed = path.trim_matches('/');
+    let dir = reader.some_text("ui_config.dir").map(PathBuf::from);
+    let enabled = reader.flag("ui_config.enabled");
+    if enabled && dir.is_some() && !dev {
+        let text = "Both the ui and ui-dir flags were specified, please provide only one. If trying to use your own web \
+                    page, use ui-dir; to use the one in the program, use ui.";
+        reader.refuse("ui_config.dir", text);
+    }
+    Ui {
+        enabled: enabled || dir.is_some(),
+        dir,
+        content_path: if trimmed.is_empty() { "/".to_owned() } else { format!("/{trimmed}/") },
+        dashboards: reader.text_map("ui_config.dashboard_url_templates"),
     }
 }
 

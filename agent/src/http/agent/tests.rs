@@ -90,6 +90,7 @@ async fn agent() -> Agent {
         leaves: crate::leaves::LeafCache::new("dc1".to_owned()),
         has_coordinates: true,
         pretty_always: false,
+        ui: None,
         limits: Limits::default(),
     };
     Agent { state: Arc::new(state), orders: queue }

@@ -9,7 +9,8 @@ const AUTO: &str =
 const PROXIES: &str = "the configuration of proxies is not served yet; remove it";
 const WAN: &str = "mesh gateways are not available yet; remove it and join the servers directly";
 const CIDRS: &str = "limiting gossip to networks is not available yet; remove it and use a firewall";
-const UI: &str = "the web page is not available yet";
+const UI_METRICS: &str =
+    "the web page draws no metrics; link to your dashboards with ui_config.dashboard_url_templates";
 const CIRCONUS: &str = "Circonus is not supported; use a statsd, DogStatsD or Prometheus collector";
 const ENTERPRISE: &str = "it is a Consul Enterprise configuration";
 const ADDRESS: &str = "the interface is not available yet; remove it";
@@ -83,10 +84,10 @@ pub(super) static FOREIGN: &[Setting] = &[
     moot("telemetry.enable_host_metrics", Bool, "false", "Figures of the host are for its own exporter."),
     moot("telemetry.retry_failed_connection", Bool, "true", "Sinks are always tried again."),
     moot("telemetry.disable_compat_1.9", Bool, "false", "The names of 1.8 are kept."),
-    no_effect("ui", Bool, "false", UI).flag("ui"),
-    no_effect("ui_config", Any, "null", UI),
-    no_effect("ui_content_path", Text, "\"/ui/\"", UI).flag("ui-content-path"),
-    not_yet("ui_dir", Text, "\"\"", "an own web page is not available yet; remove it").flag("ui-dir"),
+    no_effect("ui_config.metrics_provider", Text, "\"\"", UI_METRICS),
+    no_effect("ui_config.metrics_provider_files", TextList, "[]", UI_METRICS),
+    no_effect("ui_config.metrics_provider_options_json", Text, "\"\"", UI_METRICS),
+    no_effect("ui_config.metrics_proxy", Any, "null", UI_METRICS),
     // Agent.
     not_yet("disable_remote_exec", Bool, "true", "remote execution is not available; remove it"),
     not_yet("auto_reload_config", Bool, "false", "automatic reload is not available yet; send SIGHUP")

@@ -225,6 +225,20 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
     row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
     row("disable_coordinates", Bool, "false", "Tell the servers no network coordinates."),
+    // Web page.
+    row("ui_config.enabled", Bool, "false", "Serve the web page.").alias("ui").flag("ui"),
+    row("ui_config.dir", Text, "\"\"", "A folder whose files are served instead of the page in the program.")
+        .alias("ui_dir")
+        .flag("ui-dir"),
+    row("ui_config.content_path", Text, "\"/ui/\"", "Path below which the web page lives.")
+        .alias("ui_content_path")
+        .flag("ui-content-path"),
+    row(
+        "ui_config.dashboard_url_templates",
+        TextMap,
+        "{}",
+        "Addresses of dashboards by name, as `service`; {{Service.Name}} and {{Datacenter}} are filled in.",
+    ),
     // Access control.
     row("acl.enabled", Bool, "false", "Ask for a token, and allow what its policies say."),
     row("acl.default_policy", Text, "\"allow\"", "What holds where no rule speaks: allow or deny.")
