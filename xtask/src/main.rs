@@ -15,6 +15,7 @@ mod standalone;
 mod test;
 mod tidy;
 mod tools;
+mod ui;
 mod up;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ Commands:
   reference         Write docs/configuration.md from the schema of the configuration; --check: only compare
   test [STAGE...]   Run every check and test, or only the named stages
   bench [ARGS...]   Measure beside the real Consul: [ROUNDS] [SECONDS] [WORKLOAD]
+  ui                Build the web page anew into agent/ui/dist, and its pictures into docs/ui
   tidy              Check the house rules (arrows, budgets, dead files, names in ARCHITECTURE.md)
 ";
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         "reference" => reference::run_command(&rest),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "ui" => ui::build(),
         "tidy" => tidy::run(),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");

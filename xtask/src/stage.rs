@@ -74,7 +74,8 @@ pub fn run(name: &str, body: impl FnOnce(&Log) -> Result<()>) -> Result<(bool, C
     } else {
         String::new()
     };
-    for line in text.lines().filter(|line| line.starts_with("figure: ") || line.starts_with("skipped: ")) {
+    let lines = text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
+    for line in lines.filter(|line| line.starts_with("figure: ") || line.starts_with("skipped: ")) {
         println!("    {line}");
     }
     match result {
@@ -96,12 +97,17 @@ pub fn run(name: &str, body: impl FnOnce(&Log) -> Result<()>) -> Result<(bool, C
     }
 }
 
-/// Adds up the closing lines of the test runner.
+/// Adds up the closing lines of the test runners: Cargo's, and Node's in the form of TAP.
 fn count_tests(log: &str) -> Count {
     let mut count = Count::default();
     for line in log.lines().filter(|line| line.starts_with("test result: ")) {
         count.passed += number_before(line, " passed");
         count.failed += number_before(line, " failed");
+    }
+    for line in log.lines() {
+        let after = |word: &str| line.strip_prefix(word).and_then(|digits| digits.parse::<u64>().ok());
+        count.passed += after("# pass ").unwrap_or(0);
+        count.failed += after("# fail ").unwrap_or(0);
     }
     count
 }
@@ -117,8 +123,8 @@ mod tests {
     #[test]
     fn counts_the_closing_lines_of_cargo_test() {
         let log = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored\n\
-                   test result: FAILED. 5 passed; 1 failed; 0 ignored\n";
+                   test result: FAILED. 5 passed; 1 failed; 0 ignored\n# pass 3\n# fail 0\n";
         let count = count_tests(log);
-        assert_eq!((count.passed, count.failed), (7, 1));
+        assert_eq!((count.passed, count.failed), (10, 1));
     }
 }

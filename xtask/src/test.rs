@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
-use crate::{clients, crds, go_client, kubernetes, reference, standalone};
+use crate::{clients, crds, go_client, kubernetes, reference, standalone, ui};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -23,6 +23,7 @@ const STAGES: &[Stage] = &[
     ("go-client", go_client::run),
     ("clients", clients::run),
     ("tools", standalone::run),
+    ("ui", ui::stage),
     ("kubernetes", kubernetes::stage::run),
 ];
 

@@ -40,6 +40,9 @@ pub fn need(endpoint: Endpoint) -> Need {
         | Endpoint::HealthService
         | Endpoint::HealthConnect
         | Endpoint::HealthServices
+        | Endpoint::UiServices
+        | Endpoint::UiNodes
+        | Endpoint::UiNode
         | Endpoint::HealthNode
         | Endpoint::HealthChecks
         | Endpoint::HealthState

@@ -18,6 +18,7 @@ mod event;
 pub mod extract;
 mod gzip;
 mod health;
+mod internal;
 mod json;
 mod keyring;
 mod kv;

@@ -20,8 +20,8 @@ use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::ui::Ui;
 use super::{
-    HttpState, access, acl, agent, autopilot, catalog, coordinate, event, gzip, health, keyring, kv, mesh, operator,
-    prepared_query, session, snapshot, status, txn,
+    HttpState, access, acl, agent, autopilot, catalog, coordinate, event, gzip, health, internal, keyring, kv, mesh,
+    operator, prepared_query, session, snapshot, status, txn,
 };
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
@@ -98,6 +98,9 @@ pub enum Endpoint {
     Authorize,
     Chain,
     ChainWithOverrides,
+    UiServices,
+    UiNodes,
+    UiNode,
     CaRoots,
     AgentCaRoots,
     CaConfiguration,
@@ -288,6 +291,14 @@ static FAMILIES: &[(&str, &[Route])] = &[
         ],
     ),
     (
+        "internal",
+        &[
+            row("/v1/internal/ui/services", &[(Method::GET, Endpoint::UiServices)]),
+            row("/v1/internal/ui/nodes", &[(Method::GET, Endpoint::UiNodes)]),
+            row("/v1/internal/ui/node/", &[(Method::GET, Endpoint::UiNode)]),
+        ],
+    ),
+    (
         "discovery-chain",
         &[row("/v1/discovery-chain/", &[(Method::GET, Endpoint::Chain), (Method::POST, Endpoint::ChainWithOverrides)])],
     ),
@@ -416,6 +427,9 @@ async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
         Endpoint::Txn => txn::put(call).await,
         Endpoint::Acl(route) => acl::answer(call, route).await,
         Endpoint::HealthService => health::service(call).await,
+        Endpoint::UiServices => internal::services(call).await,
+        Endpoint::UiNodes => internal::nodes(call).await,
+        Endpoint::UiNode => internal::node(call).await,
         Endpoint::HealthServices => health::services(call).await,
         Endpoint::HealthIngress => health::ingress(call).await,
         Endpoint::HealthConnect => health::connect(call).await,

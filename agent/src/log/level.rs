@@ -25,11 +25,15 @@ impl Verbosity {
         }
     }
 
-    /// Whether an event is wanted: our own at the level; those of libraries, which speak of their insides, only from
-    /// debug on or as warnings.
+    /// Whether an event is wanted: our own at the level; those of libraries, which speak of their insides hundreds of
+    /// times a second, only with `trace` or as warnings.
     pub(super) fn admits(self, target: &str, level: &Level) -> bool {
         let own = ["agent", "gossip"].iter().any(|name| target.starts_with(name));
-        let limit = if own || self.0 >= LevelFilter::DEBUG { self.0 } else { self.0.min(LevelFilter::WARN) };
+        let limit = match self.0 {
+            level if own => level,
+            LevelFilter::TRACE => LevelFilter::DEBUG,
+            level => level.min(LevelFilter::WARN),
+        };
         *level <= limit
     }
 }
@@ -71,6 +75,7 @@ mod tests {
         let info = Verbosity::parse("info").unwrap();
         assert!(info.admits("agent::dns", &Level::INFO) && info.admits("openraft::core", &Level::WARN));
         assert!(!info.admits("openraft::core", &Level::INFO) && !info.admits("agent::dns", &Level::DEBUG));
-        assert!(Verbosity::parse("debug").unwrap().admits("openraft::core", &Level::DEBUG));
+        assert!(!Verbosity::parse("debug").unwrap().admits("openraft::core", &Level::INFO));
+        assert!(Verbosity::parse("trace").unwrap().admits("openraft::core", &Level::DEBUG));
     }
 }

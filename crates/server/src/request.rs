@@ -174,6 +174,22 @@ pub enum Query {
     ExplainQuery { id_or_name: String },
     /// The instances that a prepared query finds. Never blocks.
     ExecuteQuery(ExecuteQuery),
+    /// A question of an overview of the catalog.
+    Ui(UiQuery),
+}
+
+/// What an overview of the catalog asks for (`/v1/internal/ui`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum UiQuery {
+    /// Services with the sums over their instances.
+    Services,
+    /// Nodes with all that is on them.
+    Nodes,
+    /// One node with all that is on it.
+    Node {
+        /// Its name.
+        node: NodeName,
+    },
 }
 
 /// The execution of a prepared query.

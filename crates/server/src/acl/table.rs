@@ -59,6 +59,7 @@ pub fn check_query(caller: &Caller, query: &Query) -> Result<(), RequestError> {
         | Query::PreparedQuery { .. }
         | Query::ExplainQuery { .. }
         | Query::ExecuteQuery(_)
+        | Query::Ui(_)
         | Query::NodesByAddress { .. }
         | Query::ServicesByAddress { .. } => Ok(()),
     }

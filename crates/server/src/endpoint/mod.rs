@@ -10,6 +10,7 @@ mod page;
 mod prepared_query;
 mod session;
 mod txn;
+mod ui;
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::acl::{self, Caller};
 use crate::leader::lock_delays::LockClock;
 use crate::mesh;
 use crate::near::sorted;
-use crate::request::{Answer, ErrorKind, MeshQuery, Page, Query, RequestError, Response, Write};
+use crate::request::{Answer, ErrorKind, MeshQuery, Page, Query, RequestError, Response, UiQuery, Write};
 use crate::shared::Rendered;
 
 pub use coordinate::{check_coordinate, datacenters as datacenter_coordinates};
@@ -65,7 +66,7 @@ pub fn source(query: &Query) -> Dependency<'_> {
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => {
             Source::Tables(&[Checks])
         }
-        Query::AllHealth { .. } | Query::NodeDump { .. } => Source::Tables(&[Nodes, Services, Checks]),
+        Query::AllHealth { .. } | Query::NodeDump { .. } | Query::Ui(_) => Source::Tables(&[Nodes, Services, Checks]),
         Query::Session { id } => Source::Session(id),
         Query::Sessions => Source::Tables(&[Table::Sessions]),
         Query::NodeSessions { node } => Source::NodeSessions(node),
@@ -135,7 +136,9 @@ pub fn parse_filter(query: &Query, text: &str) -> Result<Option<Filter>, Request
         Query::ServiceHealth { .. } | Query::MeshHealth { .. } => &filter::HEALTH,
         Query::IngressHealth { .. } | Query::AllHealth { .. } => &filter::HEALTH,
         Query::Mesh(MeshQuery::Intentions) => &filter::INTENTION,
-        Query::Mesh(_) => return Ok(None),
+        Query::Ui(UiQuery::Services) => &filter::HEALTH,
+        Query::Ui(UiQuery::Nodes) => &filter::NODE,
+        Query::Mesh(_) | Query::Ui(UiQuery::Node { .. }) => return Ok(None),
         Query::NodeChecks { .. } | Query::ServiceChecks { .. } | Query::ChecksInState { .. } => &filter::CHECK,
         Query::KvGet { .. } | Query::KvList { .. } | Query::KvKeys { .. } | Query::Services { .. } => return Ok(None),
         Query::NodeDump { .. } | Query::NodesByAddress { .. } | Query::ServicesByAddress { .. } => return Ok(None),
@@ -227,6 +230,7 @@ fn rows(
             refused if refused.errors.is_empty() => txn::look(view, operations),
             refused => Answer::Txn(refused),
         },
+        Query::Ui(query) => Answer::Document(ui::evaluate(view, caller, query, filter)?),
         Query::Mesh(query) => Answer::Document(mesh::evaluate(view, caller, query, filter)?),
         Query::Acl(query) => Answer::Acl(acl::query::evaluate(view, caller, query)?),
         Query::Coordinates { segment } => coordinate::all(view, segment.as_deref()),
