@@ -18,6 +18,9 @@ pub async fn raft_configuration(call: &mut Call<'_>) -> Answer {
 
 /// Removes a server that is gone for good.
 pub async fn remove_peer(call: &mut Call<'_>) -> Answer {
+    if call.query.has("id") && call.query.has("address") {
+        return Err(Failure::bad_request("Bad request: Must specify only one of ?id or ?address"));
+    }
     let question = match (call.query.text("id"), call.query.text("address")) {
         ("", "") => {
             return Err(Failure::bad_request(
@@ -25,8 +28,7 @@ pub async fn remove_peer(call: &mut Call<'_>) -> Answer {
             ));
         }
         (id, "") => Cluster::RemovePeer { id: ServerId::new(id), address: String::new() },
-        ("", address) => Cluster::RemovePeer { id: ServerId::default(), address: address.to_owned() },
-        _ => return Err(Failure::bad_request("Bad request: Must specify only one of ?id or ?address")),
+        (_, address) => Cluster::RemovePeer { id: ServerId::default(), address: address.to_owned() },
     };
     match call.cluster(question).await? {
         Response::Done => Ok(Reply::empty(StatusCode::OK)),

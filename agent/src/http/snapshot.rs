@@ -4,7 +4,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http::{HeaderValue, StatusCode};
-use server::request::{Cluster, Consistency, ReadMeta, RequestError, Response};
+use server::request::{Cluster, ReadMeta, RequestError, Response};
 
 use super::extract::{Call, next_frame, unexpected};
 use super::reply::{Answer, Failure, Reply};
@@ -13,8 +13,8 @@ use crate::rpc::transfer::{PIECE_BYTES, Piece, Pull, Push};
 
 /// `GET`: saves the state.
 pub async fn save(call: &mut Call<'_>) -> Answer {
-    let (consistency, _) = call.consistency()?;
-    let question = Cluster::SaveSnapshot { stale: consistency == Consistency::Stale };
+    // `?consistent` is passed over, as in Consul: without `?stale` every snapshot is.
+    let question = Cluster::SaveSnapshot { stale: call.query.has("stale") };
     let (server, transfer, meta) = open(call, question).await?;
     let backend = call.state.backend.clone();
     let pull = Pull { transfer, token: call.token() };
@@ -37,8 +37,7 @@ pub async fn save(call: &mut Call<'_>) -> Answer {
 
 /// `PUT`: replaces the state.
 pub async fn restore(call: &mut Call<'_>) -> Answer {
-    let (consistency, _) = call.consistency()?;
-    if consistency == Consistency::Stale {
+    if call.query.has("stale") {
         return Err(Failure::internal("stale not allowed for restore"));
     }
     let (server, transfer, _) = open(call, Cluster::RestoreSnapshot).await?;
