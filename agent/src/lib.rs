@@ -28,6 +28,7 @@ pub mod raft;
 pub mod rates;
 pub mod rights;
 pub mod rpc;
+pub mod seats;
 pub mod server_parts;
 pub mod servers;
 pub mod sessions;

@@ -103,6 +103,9 @@ fn cluster(log: &Log) -> Result<()> {
             "restore",
             "recovery",
             "autopilot",
+            "tls",
+            "floods",
+            "vulnerabilities",
         ],
     )
 }
