@@ -232,7 +232,9 @@ impl Secured {
         authority.issue("client", &["client.test"], 2090);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("secured.hcl");
-        let acl = format!("enabled = true default_policy = \"deny\" tokens {{ initial_management = {TOKEN:?} agent = {TOKEN:?} }}");
+        let acl = format!(
+            "enabled = true default_policy = \"deny\" tokens {{ initial_management = {TOKEN:?} agent = {TOKEN:?} }}"
+        );
         let config = format!(
             "{}verify_incoming_https = true\nports {{ https = 8501 }}\nacl {{ {acl} }}\n",
             authority.config("server")
