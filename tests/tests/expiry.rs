@@ -78,3 +78,29 @@ fn a_lifetime_is_given_in_transactions_and_on_the_command_line_too() {
     assert_eq!(txn("set", "").status, 200);
     assert!(agent.get_json("/v1/kv/txn?times")[0]["ExpireTime"].is_null(), "a write without one ends the time");
 }
+
+#[test]
+fn transactions_are_held_to_the_limits_that_are_set() {
+    let limits = "-hcl=limits { txn_max_ops = 3, txn_max_req_len = 1000, kv_max_value_size = 50 }";
+    let agent = Agent::server(&Program::ours(), &[limits]);
+    let txn = |count: usize, value: &str| {
+        let one = |number| serde_json::json!({"KV": {"Verb": "set", "Key": format!("k{number}"), "Value": value}});
+        let body = serde_json::Value::Array((0..count).map(one).collect()).to_string();
+        agent.request("PUT", "/v1/txn", body.as_bytes()).expect("an answer")
+    };
+    for (count, value, part) in [
+        (4, "eA==", "Transaction contains too many operations (4 > 3)"),
+        (3, &*"eHh4".repeat(100), "too large, max size: 1000 bytes"),
+        (1, &*"eHh4".repeat(17), "is too large (51 > 50 bytes)"),
+    ] {
+        let refused = txn(count, value);
+        assert_eq!(refused.status, 413, "{}", refused.text());
+        assert!(refused.text().contains(part), "{}", refused.text());
+    }
+    assert_eq!(
+        agent.request("GET", "/v1/kv/?keys", b"").expect("an answer").text().trim(),
+        "[]",
+        "nothing was written"
+    );
+    assert_eq!(txn(3, &"eHh4".repeat(16)).status, 200);
+}

@@ -103,6 +103,38 @@ fn the_child_is_told_when_the_lock_is_lost_and_when_the_command_is_to_stop() {
 }
 
 #[test]
+fn the_fencing_token_of_a_lock_is_shown_and_only_rises() {
+    let agent = Agent::server(&Program::ours(), &["-node=n1"]);
+    wait_until_registered(&agent, "n1");
+    let session = || {
+        let made = agent.put("/v1/session/create", "{\"LockDelay\":\"0s\"}");
+        let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+        made["ID"].as_str().expect("an id").to_owned()
+    };
+    let ask = |method: &str, path: &str| agent.request(method, path, b"x").expect("an answer");
+    let token = |answer: &tests::http::Response| -> Option<u64> {
+        answer.header("X-Concord-Fencing-Token").map(|text| text.parse().expect("a number"))
+    };
+    let (one, two) = (session(), session());
+    let first = token(&ask("PUT", &format!("/v1/kv/k?acquire={one}"))).expect("a token with the lock");
+    assert_eq!(token(&ask("PUT", &format!("/v1/kv/k?acquire={one}"))), Some(first), "it is the same lock still");
+    assert_eq!(token(&ask("PUT", &format!("/v1/kv/k?acquire={two}"))), None, "who does not get it gets no token");
+    for path in ["/v1/kv/k", "/v1/kv/k?consistent", "/v1/kv/k?stale", "/v1/kv/k?raw", "/v1/kv/k?times"] {
+        assert_eq!(token(&ask("GET", path)), Some(first), "{path}");
+    }
+    assert_eq!(token(&ask("PUT", "/v1/kv/k")), None);
+    assert_eq!(token(&ask("GET", "/v1/kv/k")), Some(first), "a plain write leaves the lock");
+    assert_eq!(token(&ask("PUT", &format!("/v1/kv/k?release={one}"))), None);
+    assert_eq!(token(&ask("GET", "/v1/kv/k")), None, "nobody holds it");
+    let second = token(&ask("PUT", &format!("/v1/kv/k?acquire={two}"))).expect("a token with the lock");
+    assert!(second > first, "{first} {second}");
+    assert_eq!(ask("DELETE", "/v1/kv/k").text().trim(), "true");
+    let third = token(&ask("PUT", &format!("/v1/kv/k?acquire={one}"))).expect("a token with the lock");
+    assert!(third > second, "{second} {third}: also when the key was deleted in between");
+    assert_eq!(agent.get_json("/v1/kv/k")[0]["LockIndex"], 1, "unlike the lock index, which began anew");
+}
+
+#[test]
 fn sessions_live_on_under_a_new_leader_and_end_when_their_ttl_is_over() {
     let program = Program::ours();
     let setting = "-hcl=session_ttl_min = \"1s\"";

@@ -31,8 +31,10 @@ pub struct Who<'a> {
 }
 
 impl Who<'_> {
-    fn caller(&self, view: &View) -> Result<Caller, RequestError> {
-        self.guard.caller(view, self.token, (self.now)())
+    /// A prepared query may have a token of its own, which then counts.
+    fn caller(&self, view: &View, query: &Query) -> Result<Caller, RequestError> {
+        let token = endpoint::own_token(view, query).unwrap_or(self.token);
+        self.guard.caller(view, token, (self.now)())
     }
 }
 
@@ -98,7 +100,7 @@ where
     }
     // Held while waiting, so that the place of this query is not given up in between.
     let _slot = match read.form {
-        Form::Json => Some(shared.slot(&read.key(&who.caller(&reader.load())?))),
+        Form::Json => Some(shared.slot(&read.key(&who.caller(&reader.load(), &read.query)?))),
         Form::Rows => None,
     };
     let mut sleep = Some(sleep);
@@ -140,7 +142,7 @@ impl Read<'_> {
     }
 
     fn answer(&self, view: &View) -> Result<Reading, RequestError> {
-        let caller = self.who.caller(view)?;
+        let caller = self.who.caller(view, &self.query)?;
         let source = endpoint::source(&self.query);
         // Taken from this view even when the body was made from another: the body is not older than the index then.
         let index = view.index_of(source.as_source()).max(1);

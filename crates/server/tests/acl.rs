@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use acl::{Default as Policy, Level, Resource};
 use common::{Fixture, at_once, block_on, get, health, list};
-use model::{AclLink, AclPolicy, AclToken, ServiceIdentity, Timestamp, Token};
+use model::{AclLink, AclPolicy, AclToken, PreparedQuery, ServiceIdentity, ServiceQuery, Timestamp, Token};
 use serde_json::json;
 use server::acl::write::{finish, initialize, prepare, reap};
 use server::acl::{AclQuery, AclWrite, Caller, Context, Guard, Settings, Subject, table};
 use server::blocking::{Who, read};
-use server::request::{Body, Form, Query, ReadOptions, RequestError};
+use server::request::{Body, ExecuteQuery, Form, Query, ReadOptions, RequestError};
 use state::Command;
 
 const ROOT: &str = "11111111-0000-4000-8000-000000000001";
@@ -124,6 +124,36 @@ fn equal_questions_of_different_tokens_are_not_mixed_up() {
     );
     let all = all.expect("allowed").1;
     assert!(!all.contains(&web) && !all.contains(ROOT), "lists tell no secrets");
+}
+
+#[test]
+fn a_prepared_query_is_executed_with_its_own_token() {
+    let mut world = World::new();
+    let rules = r#"service "web" { policy = "read" } node_prefix "" { policy = "read" }"#;
+    let web = world.token_with("web", rules, 0);
+    let service = ServiceQuery { service: "web".to_owned(), ..ServiceQuery::default() };
+    for (id, name, token) in
+        [("1", "plain", ""), ("2", "with", &*web), ("3", "gone", "99999999-0000-4000-8000-000000000001")]
+    {
+        let (id, name) = (format!("{id}1111111-2222-3333-4444-555555555555"), name.to_owned());
+        let query =
+            PreparedQuery { id, name, token: Token::new(token), service: service.clone(), ..PreparedQuery::default() };
+        world.apply(&Command::PreparedQuery(query));
+    }
+    let execute = |secret: &str, name: &str| {
+        let wanted = ExecuteQuery { id_or_name: name.to_owned(), ..ExecuteQuery::default() };
+        world.ask(secret, Query::ExecuteQuery(wanted)).map(|(_, json)| json.contains("\"n1\""))
+    };
+    for (secret, name, sees) in [
+        ("", "plain", false),
+        (&*web, "plain", true),
+        ("", "with", true),
+        ("", "21111111-2222-3333-4444-555555555555", true),
+        (ROOT, "with", true),
+    ] {
+        assert_eq!(execute(secret, name), Ok(sees), "{secret} {name}");
+    }
+    assert_eq!(execute(ROOT, "gone").expect_err("its token is no more").message, "ACL not found");
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The encoding of commands: golden bytes, growth in both directions, and whatever bytes may come.
 
 use model::{
-    AclLink, AclPolicy, AclRole, AclToken, AutopilotChange, AutopilotConfig, Blob, ConfigEntry, Coordinate,
-    Deregistration, EntryKind, HealthCheck, Intention, Key, KvChange, KvCopy, KvHistoryLimits, KvVerb, Node,
-    NodeCoordinate, NodeIdentity, NodeService, ObjectVerb, PreparedQuery, QueryDns, Registration, ServiceCheck,
-    ServiceQuery, Session, SessionBehavior, Timestamp, Token, TxnLook, TxnOp,
+    AclAuthMethod, AclBindingRule, AclLink, AclPolicy, AclRole, AclToken, AutopilotChange, AutopilotConfig, Blob,
+    CaRoot, ConfigEntry, Coordinate, Deregistration, EntryKind, HealthCheck, Intention, Key, KvChange, KvCopy,
+    KvHistoryLimits, KvVerb, MeshCa, Node, NodeCoordinate, NodeIdentity, NodeService, ObjectVerb, PreparedQuery,
+    QueryDns, Registration, ServiceCheck, ServiceQuery, Session, SessionBehavior, Timestamp, Token, TxnLook, TxnOp,
 };
 use proptest::prelude::*;
 use serde::Serialize;
 use state::{
-    AclCommand, Command, DeleteConfigEntry, DeleteIntention, Outcome, PutConfigEntry, RestoreChange, RestoreStep, Store,
+    AclCommand, Command, DeleteConfigEntry, DeleteIntention, Outcome, PutConfigEntry, PutMeshCa, RestoreChange,
+    RestoreStep, Store,
 };
 
 const GOLDEN: &str = "tests/golden/commands.txt";
@@ -116,6 +117,39 @@ fn role() -> AclRole {
     }
 }
 
+fn binding_rule() -> AclBindingRule {
+    AclBindingRule {
+        id: "66666666-2222-3333-4444-555555555555".to_owned(),
+        auth_method: "m".to_owned(),
+        selector: "value.ns == default".to_owned(),
+        bind_type: "service".to_owned(),
+        bind_name: "${value.name}".to_owned(),
+        ..AclBindingRule::default()
+    }
+}
+
+fn auth_method() -> AclAuthMethod {
+    AclAuthMethod {
+        name: "m".to_owned(),
+        kind: "jwt".to_owned(),
+        max_token_ttl: "5m".to_owned(),
+        config: serde_json::json!({"BoundIssuer": "me"}),
+        ..AclAuthMethod::default()
+    }
+}
+
+fn mesh_ca() -> MeshCa {
+    let root = CaRoot { id: "aa:bb".to_owned(), serial_number: 9, active: true, ..CaRoot::default() };
+    MeshCa {
+        cluster_id: "77777777-2222-3333-4444-555555555555".to_owned(),
+        config: serde_json::json!({"Provider": "consul"}),
+        roots: vec![root],
+        private_key: "key".to_owned(),
+        last_serial: 9,
+        ..MeshCa::default()
+    }
+}
+
 fn entry() -> ConfigEntry {
     let fields = serde_json::json!({"Protocol": "http", "MeshGateway": {"Mode": "local"}});
     let serde_json::Value::Object(fields) = fields else { panic!("not an object") };
@@ -206,6 +240,9 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("kv_expiring", Command::KvChange(expiring)),
         ("kv_copy", Command::KvCopy(copy.clone())),
         ("kv_copy_dated", Command::KvCopy(KvCopy { time: Timestamp(1 << 60), ..copy })),
+        ("acl_put_binding_rule", Command::Acl(AclCommand::PutBindingRule(Box::new(binding_rule())))),
+        ("acl_put_auth_method", Command::Acl(AclCommand::PutAuthMethod(Box::new(auth_method())))),
+        ("put_mesh_ca", Command::PutMeshCa(PutMeshCa { ca: mesh_ca(), expected_index: 7 })),
         ("kv_history", Command::KvHistory(KvHistoryLimits { versions: 10, bytes: 1 << 26 })),
         ("txn", Command::Txn(transaction())),
         ("acl_put_policy", Command::Acl(AclCommand::PutPolicy(Box::new(policy())))),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use filter::{Filter, Schema};
-use model::{EntryKind, KvCopy, TextMap, Timestamp, to_json};
+use model::{EntryKind, KvCopy, TextMap, Timestamp, Token, to_json};
 use state::{Command, Outcome, Source, Table, View};
 
 pub use session::check_id as check_session_id;
@@ -109,6 +109,14 @@ pub(crate) fn is_sorted_by_distance(query: &Query) -> bool {
         | Query::ServiceChecks { near, .. }
         | Query::ChecksInState { near, .. } => !near.is_empty(),
         _ => false,
+    }
+}
+
+/// The token that a query is answered with in place of the caller's, if it has one of its own.
+pub(crate) fn own_token<'a>(view: &'a View, query: &Query) -> Option<&'a Token> {
+    match query {
+        Query::ExecuteQuery(wanted) => prepared_query::own_token(view, &wanted.id_or_name),
+        _ => None,
     }
 }
 

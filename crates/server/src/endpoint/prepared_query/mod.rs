@@ -72,6 +72,16 @@ fn not_found() -> RequestError {
 
 /// The query of an id or a name, made of a template if need be: the id first, then the whole name, then the template
 /// with the longest prefix.
+/// The token that a prepared query is executed with in place of the caller's, if it has one.
+pub(super) fn own_token<'a>(view: &'a View, id_or_name: &str) -> Option<&'a Token> {
+    find(view, id_or_name).map(|query| &query.token).filter(|token| !token.secret().is_empty())
+}
+
+fn find<'a>(view: &'a View, id_or_name: &str) -> Option<&'a Arc<PreparedQuery>> {
+    let by_id = check_id(id_or_name).ok().and_then(|()| view.prepared_query(id_or_name));
+    by_id.or_else(|| view.prepared_query_named(id_or_name)).or_else(|| view.template_for(id_or_name))
+}
+
 fn resolve(view: &View, id_or_name: &str) -> Result<PreparedQuery, RequestError> {
     if let Some(query) = check_id(id_or_name).ok().and_then(|()| view.prepared_query(id_or_name)) {
         if query.is_template() {
