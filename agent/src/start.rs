@@ -28,11 +28,11 @@ use crate::orders::Orders;
 use crate::raft::lock::DataDirLock;
 use crate::raft::node::RaftNode;
 use crate::rates::Rates;
+use crate::remote_exec::RemoteExec;
 use crate::rights::AgentRights;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
-use crate::seats::Seats;
 use crate::server_parts::ServerParts;
 use crate::tls::{AgentTls, Role};
 use crate::tokens::Tokens;
@@ -55,8 +55,6 @@ pub struct Parts {
     pub tls: Arc<AgentTls>,
     /// How many requests may go per second.
     pub rates: Arc<Rates>,
-    /// How many HTTP connections a client may have.
-    pub http_seats: Arc<Seats>,
     /// The DNS interface.
     pub dns: Arc<dns::Current>,
     /// A client's hold on its data directory; a server's is in its Raft node.
@@ -132,13 +130,14 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let (sender, failures) = mpsc::channel(1);
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
 
-    figures::start(&config, &tasks, &tls);
+    figures::start(&config, &tasks);
+    figures::collect_certificates(tls.clone());
     let kept = config.data_dir.as_deref().filter(|_| config.acl.token_persistence);
     let tokens = Arc::new(Tokens::open(config.acl.tokens.clone(), kept));
     let connections = ConnectionPool::with_tls(tls.clone());
     let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
     let directory = Directory::new(connections.clone(), remembered);
-    let (seats, rates) = limits(&config);
+    let rates = Arc::new(Rates::new(&config.limits));
     // A server's RPC answers before gossip announces it.
     let server = match config.server {
         true => Some(ServerParts::start(&config, &id, &connections, &directory, (&tls, &rates)).await?),
@@ -169,11 +168,11 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let settings = agent_info::local_settings(&config, &id, tokens.clone());
     let local = start_registrations(&config, &tasks, &lan, &backend, settings).await?;
     let events = Events::new(lan.clone(), local.clone());
-    tasks.spawn(events.clone().run(pool_events));
+    tasks.spawn(events.clone().run(pool_events, remote_exec(&config, &backend, &tokens)));
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
-    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, seats.clone(), dns_sockets));
+    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
     tasks.spawn(tls.clone().follow_files(crate::tls::LOOK_INTERVAL));
     let watches = WatchRunner::default();
     watches.replace(&config)?;
@@ -186,7 +185,6 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
         server,
         tls,
         rates,
-        http_seats: seats,
         dns,
         _lock: lock,
         watches,
@@ -201,6 +199,13 @@ fn hold_data_dir(config: &Config) -> Result<Option<DataDirLock>> {
     let Some(dir) = &config.data_dir else { return Ok(None) };
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
     if config.server { Ok(None) } else { Ok(Some(DataDirLock::take(dir)?)) }
+}
+
+/// Runs commands for `consul exec`, where the configuration lets it.
+fn remote_exec(config: &Config, backend: &Backend, tokens: &Arc<Tokens>) -> Option<Arc<RemoteExec>> {
+    let node = NodeName::new(&config.node_name);
+    let exec = || Arc::new(RemoteExec::new(backend.clone(), tokens.clone(), node));
+    (!config.disable_remote_exec).then(exec)
 }
 
 /// Tells the servers where this agent is in the network, unless it shall not.
@@ -218,12 +223,6 @@ fn follow_figures(tasks: &Tasks, lan: &Pool, raft: Option<&RaftNode>) {
     if let Some(raft) = raft {
         tasks.spawn(figures::follow_raft(raft.clone()));
     }
-}
-
-/// How many HTTP connections a client may have, and how many requests go per second.
-fn limits(config: &Config) -> (Arc<Seats>, Arc<Rates>) {
-    let seats = Seats::new(config.limits.http_max_conns_per_client as usize);
-    (seats, Arc::new(Rates::new(&config.limits)))
 }
 
 /// Reads the certificates of HTTPS and RPC.
@@ -353,7 +352,7 @@ fn start_interfaces(
     rights: &AgentRights,
     backend: &Backend,
     agent: Arc<AgentFacts>,
-    (http_sockets, http_seats, dns_sockets): (Vec<http::Listener>, Arc<Seats>, Vec<dns::Listener>),
+    (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
 ) -> Arc<dns::Current> {
     let state = Arc::new(HttpState {
         backend: backend.clone(),
@@ -377,9 +376,10 @@ fn start_interfaces(
             kv_value_bytes_max: config.limits.kv_max_value_size,
             txn_bytes_max: config.limits.txn_max_req_len,
             txn_operations_max: config.limits.txn_max_ops,
+            connections_per_client_max: config.limits.http_max_conns_per_client as usize,
         },
     });
-    tasks.spawn_vital(http::serve(state, http_sockets, http_seats, tasks.stop.clone()));
+    tasks.spawn_vital(http::serve(state, http_sockets, tasks.stop.clone()));
     let answerer = dns::server_of(config, backend.clone(), rights.shared_tokens());
     let answerer = Arc::new(dns::Current::from_pointee(answerer));
     tasks.spawn_vital(dns::serve(answerer.clone(), dns_sockets, tasks.stop.clone()));

@@ -11,7 +11,6 @@ pub mod dns;
 pub mod http;
 pub mod https;
 pub mod linear;
-pub mod pki;
 mod program;
 mod wait;
 

@@ -16,7 +16,7 @@ const STAGES: &[Stage] = &[
     ("format", format),
     ("clippy", clippy),
     ("tidy", |_| tidy::run()),
-    ("generated", |_| crds::compare().and_then(|()| reference::compare())),
+    ("generated", generated),
     ("unit", unit),
     ("conformance", conformance),
     ("cluster", cluster),
@@ -61,6 +61,12 @@ fn clippy(log: &Log) -> Result<()> {
     log.run(tools::cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
+fn generated(log: &Log) -> Result<()> {
+    crds::compare()?;
+    reference::compare()?;
+    log.run(tools::cargo().args(["test", "--package", "agent", "--test", "reference"]))
+}
+
 fn unit(log: &Log) -> Result<()> {
     log.run(tools::cargo().args(["test", "--workspace", "--exclude", "tests", "--no-fail-fast"]))
 }
@@ -83,6 +89,7 @@ fn conformance(log: &Log) -> Result<()> {
         "configurations",
         "login",
         "cli",
+        "commands",
     ];
     process_tests(log, PROGRAMS)
 }
@@ -103,9 +110,6 @@ fn cluster(log: &Log) -> Result<()> {
             "restore",
             "recovery",
             "autopilot",
-            "tls",
-            "floods",
-            "vulnerabilities",
         ],
     )
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use read::{Opened, read, read_meta};
 pub use write::write;
+pub(crate) use write::{end, put as add_file};
 
 const META: &str = "meta.json";
 const STATE: &str = "state.bin";

@@ -34,7 +34,7 @@ pub fn write(output: impl Write, facts: &Facts, state: &state::Snapshot) -> io::
     }
     pad(&mut out, &entry)?;
     put(&mut out, SUMS, sums.as_bytes(), now)?;
-    out.write_all(&[0; 2 * BLOCK])?;
+    end(&mut out)?;
     out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.flush()?;
     Ok(meta)
 }
@@ -54,11 +54,23 @@ fn meta(facts: &Facts, index: u64, size: u64) -> Meta {
     }
 }
 
-fn put(out: &mut impl Write, name: &str, bytes: &[u8], now: u64) -> io::Result<()> {
+/// Adds a file to a tar.
+///
+/// # Errors
+/// When the output fails.
+pub(crate) fn put(out: &mut impl Write, name: &str, bytes: &[u8], now: u64) -> io::Result<()> {
     let entry = Entry { name: name.to_owned(), size: bytes.len() as u64 };
     out.write_all(&entry.header(now))?;
     out.write_all(bytes)?;
     pad(out, &entry)
+}
+
+/// Ends a tar.
+///
+/// # Errors
+/// When the output fails.
+pub(crate) fn end(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0; 2 * BLOCK])
 }
 
 fn pad(out: &mut impl Write, entry: &Entry) -> io::Result<()> {

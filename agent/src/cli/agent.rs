@@ -59,7 +59,7 @@ pub fn parse(words: &[String]) -> Result<Loaded, String> {
     let parsed = parse_flags(&flags, words)
         .map_err(|message| format!("{message}\nUsage:\n{}==> error parsing flags: {message}", flag_list(&flags)))?;
     if !parsed.args.is_empty() {
-        return Err(format!("==> Unexpected extra arguments: [{}]", parsed.args.join(" ")));
+        return Err(format!("==> Unexpected extra arguments: [{}]", super::input::surplus(&parsed.args)));
     }
     load(&parsed).map_err(|message| format!("==> {message}"))
 }

@@ -41,8 +41,10 @@ pub fn query_options(parsed: &Parsed) -> QueryOptions {
 
 fn connect(parsed: &Parsed, variable: impl Fn(&str) -> Option<String>) -> Result<Client, String> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if set("CONSUL_HTTP_AUTH").is_some() {
-        return Err("CONSUL_HTTP_AUTH (basic authentication) is not available yet; unset it".to_owned());
+    if parsed.text("namespace").is_some_and(|namespace| namespace != "default") {
+        return Err(
+            "there are no namespaces, which are a feature of Consul Enterprise; leave -namespace out".to_owned()
+        );
     }
     let address = parsed.text("http-addr").map(str::to_owned).or_else(|| set("CONSUL_HTTP_ADDR"));
     let mut address = address.unwrap_or_else(|| ADDRESS_DEFAULT.to_owned());
@@ -77,7 +79,13 @@ fn connect(parsed: &Parsed, variable: impl Fn(&str) -> Option<String>) -> Result
         },
     };
     let client = client.with_token(&Token::new(token)).map_err(|error| error.to_string())?;
-    Ok(client.with_timeout(TIMEOUT))
+    let client = match set("CONSUL_HTTP_AUTH") {
+        // A name alone has an empty password.
+        Some(auth) if auth.contains(':') => client.with_basic_auth(&auth),
+        Some(name) => client.with_basic_auth(&format!("{name}:")),
+        None => Ok(client),
+    };
+    Ok(client.map_err(|error| error.to_string())?.with_timeout(TIMEOUT))
 }
 
 #[cfg(test)]
@@ -103,6 +111,7 @@ mod tests {
             (vec![("http-addr", "https://x:1"), ("ca-file", "/nonexistent")], "cannot read /nonexistent"),
             (vec![("http-addr", "https://x:1"), ("client-cert", "x")], "a certificate and its key are needed together"),
             (vec![("http-addr", "nonsense address")], "not of the form"),
+            (vec![("namespace", "x")], "there are no namespaces"),
             (vec![("token-file", "/nonexistent")], "open /nonexistent: no such file or directory"),
         ] {
             let message = connect(&parsed(&flags), none).unwrap_err();

@@ -90,7 +90,9 @@ pub fn parse(table: &[Flag], words: &[String]) -> Result<Parsed, String> {
         }
         let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or(word);
         if bare.is_empty() || bare.starts_with(['-', '=']) {
-            return Err(format!("bad flag syntax: {word}"));
+            // After a name the value may be a secret.
+            let shown = if bare.starts_with('-') { word.split('=').next().unwrap_or_default() } else { word };
+            return Err(format!("bad flag syntax: {shown}"));
         }
         let (name, given) = match bare.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),

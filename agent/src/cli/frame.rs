@@ -7,6 +7,8 @@ use super::flags::{Flag, Parsed, Takes, parse};
 
 /// Exit code where the command line names no command.
 const EXIT_NO_COMMAND: u8 = 127;
+/// Most characters on a line of help: what every terminal shows.
+const WIDTH: usize = 80;
 
 /// One command of the program.
 #[derive(Clone, Copy)]
@@ -113,19 +115,20 @@ impl Failure {
 
 /// Flags that say how to reach the agent.
 const HTTP_FLAGS: &[Flag] = &[
-    Flag::new("ca-file", Takes::Text("value"), "CA file for TLS, also CONSUL_CACERT. Not available yet."),
-    Flag::new("ca-path", Takes::Text("value"), "Directory of CA files for TLS, also CONSUL_CAPATH. Not available yet."),
-    Flag::new("client-cert", Takes::Text("value"), "Certificate for TLS, also CONSUL_CLIENT_CERT. Not available yet."),
-    Flag::new("client-key", Takes::Text("value"), "Key for TLS, also CONSUL_CLIENT_KEY. Not available yet."),
+    Flag::new("ca-file", Takes::Text("value"), "File of authorities to trust for TLS, also CONSUL_CACERT."),
+    Flag::new("ca-path", Takes::Text("value"), "Folder of such files, also CONSUL_CAPATH."),
+    Flag::new("client-cert", Takes::Text("value"), "Certificate to show for TLS, also CONSUL_CLIENT_CERT."),
+    Flag::new("client-key", Takes::Text("value"), "Its key, also CONSUL_CLIENT_KEY."),
     Flag::new(
         "http-addr",
         Takes::Text("address"),
-        "Address and port of the agent's HTTP interface, also CONSUL_HTTP_ADDR. By default http://127.0.0.1:8500.",
+        "Address and port of the agent's HTTP interface, https:// for TLS or unix:// for a socket; also \
+         CONSUL_HTTP_ADDR. By default http://127.0.0.1:8500.",
     ),
     Flag::new(
         "tls-server-name",
         Takes::Text("value"),
-        "Server name for TLS, also CONSUL_TLS_SERVER_NAME. Not available yet.",
+        "Name that the agent's certificate must have, also CONSUL_TLS_SERVER_NAME.",
     ),
     Flag::new("token", Takes::Text("value"), "Token to send with the request, also CONSUL_HTTP_TOKEN."),
     Flag::new("token-file", Takes::Text("value"), "File that holds the token, also CONSUL_HTTP_TOKEN_FILE."),
@@ -134,6 +137,7 @@ const HTTP_FLAGS: &[Flag] = &[
 /// Flags that say which servers are asked how.
 const SERVER_FLAGS: &[Flag] = &[
     Flag::new("datacenter", Takes::Text("value"), "Datacenter to ask; the agent's own by default."),
+    Flag::new("namespace", Takes::Text("value"), "Namespace. There is only default; kept for scripts."),
     Flag::new("stale", Takes::Bool, "Let any server answer, not only the leader."),
 ];
 
@@ -152,8 +156,11 @@ impl Command {
     /// The whole help text, without a line feed at its end.
     #[must_use]
     pub fn help(&self, all: &[Self]) -> String {
-        let mut help =
-            format!("{}\n\n{}", format!("Usage: consul {} {}", self.name, self.usage).trim_end(), indented(self.about));
+        let mut help = format!(
+            "{}\n\n{}",
+            format!("Usage: consul {} {}", self.name, self.usage).trim_end(),
+            wrapped(self.about, "  ")
+        );
         if matches!(self.run, Run::Group) {
             help.push_str("\n\nSubcommands:\n");
             help.push_str(&command_list(children(all, self.name)));
@@ -184,14 +191,20 @@ pub fn run(all: &[Command], words: &[String]) -> ExitCode {
     let Some(command) = command else {
         return match wants_help {
             true => finish(&Report::line(usage(all))),
-            false => finish(&Report { err: format!("{}\n", usage(all)), code: EXIT_NO_COMMAND, ..Report::default() }),
+            false => {
+                let err = format!("{}{}\n", usage(all), suggestion(all, "", words.first()));
+                finish(&Report { err, code: EXIT_NO_COMMAND, ..Report::default() })
+            }
         };
     };
     if wants_help {
         return finish(&Report::line(command.help(all)));
     }
     let run = match command.run {
-        Run::Group => return finish(&failed(&command.help(all))),
+        Run::Group => {
+            let suggestion = suggestion(all, command.name, rest.first());
+            return finish(&failed(&format!("{}{suggestion}", command.help(all))));
+        }
         Run::Agent(run) => return run(rest),
         Run::Once(run) => run,
     };
@@ -199,13 +212,31 @@ pub fn run(all: &[Command], words: &[String]) -> ExitCode {
         Ok(parsed) => parsed,
         Err(message) => return finish(&failed(&format!("{message}\nUsage:\n{}", flag_list(&command.all_flags())))),
     };
-    finish(&match run(&parsed) {
+    end(run(&parsed).map_err(|failure| {
+        let help = if failure.with_help { format!("\n\n{}", command.help(all)) } else { String::new() };
+        Failure { message: failure.message + &help, ..failure }
+    }))
+}
+
+/// Writes what came of a command.
+pub fn end(outcome: Outcome) -> ExitCode {
+    finish(&match outcome {
         Ok(report) => report,
-        Err(Failure { done, message, with_help }) => {
-            let help = if with_help { format!("\n\n{}", command.help(all)) } else { String::new() };
-            Report { out: done.into_bytes(), ..failed(&format!("{message}{help}")) }
-        }
+        Err(Failure { done, message, .. }) => Report { out: done.into_bytes(), ..failed(&message) },
     })
+}
+
+/// The name below `parent` that was probably meant by the first word that names nothing.
+fn suggestion(all: &[Command], parent: &str, word: Option<&String>) -> String {
+    let Some(word) = word.filter(|word| !word.starts_with('-')) else { return String::new() };
+    let below = all.iter().filter_map(|command| match command.name.rsplit_once(' ') {
+        None if parent.is_empty() => Some(command.name),
+        Some((above, name)) if above == parent => Some(name),
+        _ => None,
+    });
+    let whole = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent} {name}") };
+    let closest = config::closest(word, below);
+    closest.map(|name| format!("\n\nDid you mean \"consul {}\"?", whole(name))).unwrap_or_default()
 }
 
 fn failed(message: &str) -> Report {
@@ -237,13 +268,15 @@ pub fn flag_list(flags: &[Flag]) -> String {
                 Takes::Text(name) => format!("=<{name}>"),
                 Takes::Int | Takes::Uint => "=<number>".to_owned(),
             };
-            format!("  -{}{value}\n     {}\n", flag.name, flag.help)
+            format!("  -{}{value}\n{}\n", flag.name, wrapped(flag.help, "     "))
         })
         .collect();
     paragraphs.join("\n")
 }
 
-fn usage(all: &[Command]) -> String {
+/// The list of commands.
+#[must_use]
+pub fn usage(all: &[Command]) -> String {
     let top: Vec<Command> = all.iter().copied().filter(|command| !command.name.contains(' ')).collect();
     format!("Usage: consul [--version] [--help] <command> [<args>]\n\nAvailable commands are:\n{}", command_list(top))
 }
@@ -261,9 +294,27 @@ fn command_list(mut commands: Vec<Command>) -> String {
     commands.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn indented(text: &str) -> String {
-    let lines: Vec<String> =
-        text.trim().lines().map(|line| if line.is_empty() { String::new() } else { format!("  {line}") }).collect();
+/// Text with every line at most [`WIDTH`] wide. Lines that begin with a space are examples and stay as they are.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in text.trim_end().lines() {
+        if line.is_empty() || line.starts_with(' ') {
+            lines.push(if line.is_empty() { String::new() } else { format!("{indent}{line}") });
+            open = false;
+            continue;
+        }
+        for word in line.split_whitespace() {
+            match lines.last_mut() {
+                Some(last) if open && last.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                    last.push(' ');
+                    last.push_str(word);
+                }
+                _ => lines.push(format!("{indent}{word}")),
+            }
+            open = true;
+        }
+    }
     lines.join("\n")
 }
 

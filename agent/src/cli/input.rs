@@ -30,3 +30,10 @@ pub fn pairs<'a>(texts: impl Iterator<Item = &'a str>) -> TextMap {
 pub fn too_many(expected: &str, got: usize) -> String {
     format!("Too many arguments (expected {expected}, got {got})")
 }
+
+/// Surplus words for a message. From the first flag on they are left out: a token may follow.
+#[must_use]
+pub fn surplus(words: &[String]) -> String {
+    let shown: Vec<&str> = words.iter().map(String::as_str).take_while(|word| !word.starts_with('-')).collect();
+    shown.join(" ")
+}

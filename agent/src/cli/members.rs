@@ -31,10 +31,11 @@ pub const COMMAND: Command = Command {
 
 fn run(parsed: &Parsed) -> Outcome {
     let pattern = parsed.value("status").unwrap_or(".*");
-    let pattern = Regex::new(&format!("^{pattern}$"))
-        .map_err(|error| Failure::new(format!("Failed to compile status regexp: {error}")))?;
+    let failed = |error: String| Failure::new(format!("Failed to compile status regexp: {error}"));
+    crate::pattern::compile(pattern).map_err(failed)?;
+    let pattern = Regex::new(&format!("^{pattern}$")).map_err(|error| failed(error.to_string()))?;
     with_agent(parsed, async |client| {
-        let found = client.members(parsed.is_set("wan")).await;
+        let found = client.members_in(parsed.is_set("wan"), parsed.text("segment").unwrap_or("_all")).await;
         let mut members = found.map_err(|error| Failure::new(format!("Error retrieving members: {error}")))?;
         members.retain(|member| pattern.is_match(status(member)));
         if members.is_empty() {

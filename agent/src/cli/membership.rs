@@ -41,6 +41,10 @@ fn join(parsed: &Parsed) -> Outcome {
     if parsed.args.is_empty() {
         return Err(Failure::misuse("At least one address to join must be specified."));
     }
+    // They would be taken for addresses, and shown.
+    if parsed.args.iter().any(|word| word.starts_with('-')) {
+        return Err(Failure::misuse("Flags must stand before the addresses."));
+    }
     with_agent(parsed, async |client| {
         let (mut joined, mut err) = (0, String::new());
         for address in &parsed.args {
@@ -58,7 +62,7 @@ fn join(parsed: &Parsed) -> Outcome {
 
 fn leave(parsed: &Parsed) -> Outcome {
     if !parsed.args.is_empty() {
-        return Err(Failure::misuse(super::input::too_many("0", parsed.args.len())));
+        return Err(Failure::misuse(format!("Error found unexpected args: [{}]", super::input::surplus(&parsed.args))));
     }
     with_agent(parsed, async |client| {
         let left = client.leave().await;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::gossip::{Pool, PoolEvent};
 use crate::local::LocalAgent;
 use crate::pattern;
+use crate::remote_exec::{self, RemoteExec};
 
 pub use format::NAME_PREFIX;
 
@@ -176,8 +177,13 @@ impl Events {
         })
     }
 
-    /// Takes events out of the pool for ever. `arrived` are the pool's events, subscribed before anything is fired.
-    pub async fn run(self: Arc<Self>, mut arrived: tokio::sync::broadcast::Receiver<PoolEvent>) {
+    /// Takes events out of the pool for ever. `arrived` are the pool's events, subscribed before anything is fired; `exec`
+    /// runs commands for others, where this agent does that.
+    pub async fn run(
+        self: Arc<Self>,
+        mut arrived: tokio::sync::broadcast::Receiver<PoolEvent>,
+        exec: Option<Arc<RemoteExec>>,
+    ) {
         loop {
             let event = match arrived.recv().await {
                 Ok(PoolEvent::UserEvent(event)) => event,
@@ -192,6 +198,11 @@ impl Events {
                 continue;
             }
             match format::decode(&event.payload, event.ltime) {
+                Some(event) if event.name == remote_exec::EVENT_NAME => {
+                    if self.is_for_us(&event) {
+                        obey(exec.clone(), event);
+                    }
+                }
                 Some(event) if self.is_for_us(&event) => {
                     tracing::debug!(target: "agent::events", name = event.name, id = %event.id, "new user event");
                     self.remember(event);
@@ -200,6 +211,17 @@ impl Events {
                 None => tracing::debug!(target: "agent::events", name = event.name, "unreadable user event"),
             }
         }
+    }
+}
+
+/// Runs what `consul exec` asks for, where this agent does that. Such events are not remembered.
+fn obey(exec: Option<Arc<RemoteExec>>, event: UserEvent) {
+    match exec {
+        Some(exec) => {
+            tracing::debug!(target: "agent::exec", id = %event.id, "received remote exec event");
+            tokio::spawn(async move { exec.obey(&event.payload).await });
+        }
+        None => tracing::info!(target: "agent::exec", id = %event.id, "ignoring remote exec event, disabled."),
     }
 }
 

@@ -263,11 +263,11 @@ async fn render_reply(reply: Reply, looks: Looks) -> Response {
         Content::Text => set(headers, CONTENT_TYPE, TEXT),
         Content::Raw => {
             set(headers, CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            set(headers, http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             set(headers, http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         }
         Content::None => {}
     }
-    set(headers, http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     set(headers, VARY, HeaderValue::from_static("Accept-Encoding"));
     if is_compressed {
         set(headers, CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -298,7 +298,6 @@ fn render_failure(failure: Failure) -> Response {
     let headers = response.headers_mut();
     if !is_empty {
         set(headers, CONTENT_TYPE, TEXT);
-        set(headers, http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     set(headers, VARY, HeaderValue::from_static("Accept-Encoding"));
     for (name, value) in failure.headers {

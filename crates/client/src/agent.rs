@@ -32,7 +32,12 @@ impl Client {
 
     /// Members of the LAN pool, or of the WAN pool.
     pub async fn members(&self, wan: bool) -> Result<Vec<AgentMember>, Error> {
-        let to = Target::new("/v1/agent/members").pair("segment", "_all");
+        self.members_in(wan, "_all").await
+    }
+
+    /// The same of one network segment; `_all` for all.
+    pub async fn members_in(&self, wan: bool, segment: &str) -> Result<Vec<AgentMember>, Error> {
+        let to = Target::new("/v1/agent/members").pair("segment", segment);
         let to = if wan { to.pair("wan", "1") } else { to };
         let found: Option<Vec<AgentMember>> = self.get_json(to, &QueryOptions::default()).await?.rows;
         Ok(found.unwrap_or_default())

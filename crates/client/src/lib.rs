@@ -1,7 +1,7 @@
 //! The HTTP client of Concord's own API, for the command line, the operator and the tests. It works against Consul too.
 //!
 //! Small on purpose: HTTP/1.1 over TCP, kept-alive connections, typed calls for what those three need, and errors in the
-//! words of Consul's own client. No TLS yet.
+//! words of Consul's own client.
 
 mod acl;
 mod agent;
@@ -12,6 +12,7 @@ mod health;
 mod keyring;
 mod kv;
 mod lock;
+mod monitor;
 mod operator;
 mod query;
 mod read;

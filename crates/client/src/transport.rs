@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -136,6 +137,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 pub struct Client {
     shared: Arc<Shared>,
     token: Option<http::HeaderValue>,
+    /// For a proxy in front of the agent that wants to know who comes.
+    authorization: Option<http::HeaderValue>,
     timeout: Duration,
 }
 
@@ -182,7 +185,7 @@ impl Client {
             return Err(malformed());
         }
         let shared = Shared { authority: authority.to_owned(), way, idle: Mutex::new(Vec::new()) };
-        Ok(Self { shared: Arc::new(shared), token: None, timeout: TIMEOUT_DEFAULT })
+        Ok(Self { shared: Arc::new(shared), token: None, authorization: None, timeout: TIMEOUT_DEFAULT })
     }
 
     /// Sends a token with every request; an empty one is not sent.
@@ -191,6 +194,13 @@ impl Client {
             "" => None,
             secret => Some(http::HeaderValue::from_str(secret).map_err(|_| AddressError::Token)?),
         };
+        Ok(self)
+    }
+
+    /// Sends a name and a password (`name:password`) with every request, for a proxy that asks for them.
+    pub fn with_basic_auth(mut self, credentials: &str) -> Result<Self, AddressError> {
+        let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
+        self.authorization = Some(http::HeaderValue::from_str(&text).map_err(|_| AddressError::Token)?);
         Ok(self)
     }
 
@@ -346,6 +356,9 @@ impl Call<'_> {
             .map_err(|error| self.broken(&error))?;
         if let Some(token) = &self.client.token {
             request.headers_mut().insert("x-consul-token", token.clone());
+        }
+        if let Some(authorization) = &self.client.authorization {
+            request.headers_mut().insert(http::header::AUTHORIZATION, authorization.clone());
         }
         Ok(request)
     }

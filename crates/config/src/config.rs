@@ -153,6 +153,8 @@ pub struct Config {
     pub discovery_max_stale: Duration,
     /// Whether a node id is random instead of made from the host's identity.
     pub disable_host_node_id: bool,
+    /// Whether commands of `consul exec` are ignored.
+    pub disable_remote_exec: bool,
     /// Whether the servers are told no network coordinates.
     pub disable_coordinates: bool,
     /// How long a blocking query waits that does not say.
@@ -214,8 +216,6 @@ pub struct Ports {
     pub server: u16,
     /// Ports that sidecars without a port get theirs from; `None` when they must give one.
     pub sidecars: Option<(u16, u16)>,
-    /// First and last port on which proxies expose what checks ask.
-    pub exposed: (u16, u16),
 }
 
 /// Levels of the log, quietest last.

@@ -132,6 +132,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         translate_wan_addrs: reader.flag("translate_wan_addrs"),
         discovery_max_stale: reader.duration("discovery_max_stale"),
         disable_host_node_id: reader.flag("disable_host_node_id"),
+        disable_remote_exec: reader.flag("disable_remote_exec"),
         disable_coordinates: reader.flag("disable_coordinates"),
         default_query_time: reader.duration("default_query_time"),
         max_query_time: reader.duration("max_query_time"),
@@ -301,7 +302,6 @@ fn ports(reader: &mut Reader<'_>) -> Ports {
         serf_wan: reader.port("ports.serf_wan"),
         server,
         sidecars: sidecar_ports(reader),
-        exposed: exposed_ports(reader),
     }
 }
 
@@ -315,16 +315,6 @@ fn sidecar_ports(reader: &mut Reader<'_>) -> Option<(u16, u16)> {
         reader.refuse("ports.sidecar_min_port", &text);
     }
     Some((first, last))
-}
-
-fn exposed_ports(reader: &mut Reader<'_>) -> (u16, u16) {
-    let mut port = |key| reader.port(key).unwrap_or(0);
-    let (first, last) = (port("ports.expose_min_port"), port("ports.expose_max_port"));
-    if first > last {
-        let text = format!("expose_min_port must be less than expose_max_port: {first} is above {last}");
-        reader.refuse("ports.expose_min_port", &text);
-    }
-    (first, last)
 }
 
 fn dns(reader: &mut Reader<'_>) -> Dns {

@@ -11,8 +11,7 @@ use super::case::{Expected, Outcome};
 use super::certificates;
 
 /// Headers that say nothing about the answer.
-const IGNORED: &[&str] =
-    &["connection", "content-length", "date", "transfer-encoding", "vary", "x-content-type-options"];
+const IGNORED: &[&str] = &["connection", "content-length", "date", "transfer-encoding", "vary"];
 /// Headers that ours adds start with this; tests of their own look at them.
 const ADDED: &str = "x-concord-";
 /// Longest body kept; of longer ones the start is compared.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{FORMAT, META, failed, show, shown};
 use crate::cli::connect::{query_options, with_agent};
-use crate::cli::flags::Parsed;
+use crate::cli::flags::{Flag, Parsed, Takes};
 use crate::cli::frame::{Command, Failure, Outcome, Report, Run, Shared};
 use crate::cli::input::{data, too_many};
 
@@ -37,7 +37,10 @@ pub const TRANSLATE: Command = Command {
     synopsis: "Translate the legacy rule syntax into the current syntax",
     usage: "[options] RULES",
     about: "Writes old rules in the new language. RULES are the rules themselves, @FILE, or - for standard input.",
-    flags: &[],
+    flags: &[
+        Flag::new("token-accessor", Takes::Text("string"), "Legacy token with the rules. There are none."),
+        Flag::new("token-secret", Takes::Text("string"), "The same by its secret. There are none."),
+    ],
     shared: Shared::HttpAndServer,
     run: Run::Once(translate),
 };
@@ -90,6 +93,11 @@ fn set_agent_token(parsed: &Parsed) -> Outcome {
 }
 
 fn translate(parsed: &Parsed) -> Outcome {
+    if parsed.text("token-accessor").or(parsed.text("token-secret")).is_some() {
+        return Err(Failure::new(
+            "There are no legacy tokens, so there are no rules to take from one; give the rules.",
+        ));
+    }
     let [rules] = parsed.args.as_slice() else { return Err(Failure::misuse("Missing required argument: the rules")) };
     let rules = data(rules).map_err(Failure::new)?;
     with_agent(parsed, async |client| {

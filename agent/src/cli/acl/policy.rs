@@ -11,6 +11,9 @@ use crate::cli::input::data;
 const KIND: (&str, &str, &str) = ("policies", "policy", "policy");
 const RULES: Flag =
     Flag::new("rules", Takes::Text("string"), "The rules: as they are, @FILE, or - for standard input.");
+const FROM_TOKEN: Flag =
+    Flag::new("from-token", Takes::Text("string"), "Legacy token to take rules from. There are none.");
+const TOKEN_SECRET: Flag = Flag::new("token-secret", Takes::Bool, "That -from-token is a secret.");
 const DATACENTER: Flag =
     Flag::new("valid-datacenter", Takes::Text("value"), "Datacenter that it holds in. May be repeated.");
 
@@ -18,7 +21,8 @@ const DATACENTER: Flag =
 pub const COMMAND: Command = group("acl policy", "Manage Consul's ACL policies", "Shows and changes policies.");
 
 commands! { "acl policy";
-    CREATE "create" "Create an ACL policy" &[NAME, DESCRIPTION, RULES, DATACENTER, FORMAT, META], create;
+    CREATE "create" "Create an ACL policy"
+        &[NAME, DESCRIPTION, RULES, DATACENTER, FROM_TOKEN, TOKEN_SECRET, FORMAT, META], create;
     READ "read" "Read an ACL policy" &[ID, NAME, FORMAT, META], read;
     UPDATE "update" "Update an ACL policy" &[ID, NAME, DESCRIPTION, RULES, DATACENTER, NO_MERGE, FORMAT, META], update;
     DELETE "delete" "Delete an ACL policy" &[ID, NAME], delete;
@@ -33,6 +37,9 @@ fn rules(parsed: &Parsed) -> Result<Option<String>, Failure> {
 
 fn create(parsed: &Parsed) -> Outcome {
     let Some(name) = parsed.text("name") else { return Err(Failure::misuse("Missing require '-name' flag")) };
+    if parsed.text("from-token").is_some() {
+        return Err(Failure::new("There are no legacy tokens, so there are no rules to take from one; give -rules."));
+    }
     let datacenters: Vec<&str> = parsed.values("valid-datacenter").collect();
     let mut body = json!({"Name": name, "Datacenters": datacenters});
     set(&mut body, "Description", parsed.value("description"));

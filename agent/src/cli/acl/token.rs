@@ -26,6 +26,8 @@ const MERGE: [Flag; 4] = [
     Flag::new("merge-node-identities", Takes::Bool, "Keep the node identities that it has."),
 ];
 
+const UPGRADE: Flag = Flag::new("upgrade-legacy", Takes::Bool, "Give a legacy token new rights. There are none.");
+
 /// The row of the group.
 pub const COMMAND: Command = group("acl token", "Manage Consul's ACL tokens", "Shows and changes tokens.");
 
@@ -36,7 +38,7 @@ commands! { "acl token";
     READ "read" "Read an ACL token" &[ID, SELF, FORMAT, META], read;
     UPDATE "update" "Update an ACL token"
         &[ID, DESCRIPTION, POLICY_ID, POLICY_NAME, ROLE_ID, ROLE_NAME, SERVICE_IDENTITY, NODE_IDENTITY, MERGE[0], MERGE[1],
-          MERGE[2], MERGE[3], FORMAT, META], update;
+          MERGE[2], MERGE[3], UPGRADE, FORMAT, META], update;
     CLONE "clone" "Clone an ACL token" &[ID, DESCRIPTION, FORMAT, META], clone;
     DELETE "delete" "Delete an ACL token" &[ID], delete;
     LIST "list" "Lists ACL tokens" &[FORMAT, META], list;

@@ -32,6 +32,7 @@ pub const COMMAND: Command = Command {
 fn run(parsed: &Parsed) -> Outcome {
     let own: Vec<&str> = COMMAND.flags.iter().map(|flag| flag.name).collect();
     let has_flags = parsed.flags.iter().any(|(name, _)| own.contains(name));
+    let has_flags = has_flags && (parsed.text("name").is_some() || !parsed.args.is_empty());
     let services = match (has_flags, parsed.args.is_empty()) {
         (false, true) => return Err(Failure::new("Service registration requires at least one argument or flags.")),
         (true, false) => return Err(Failure::new("Service registration requires arguments or flags, not both.")),

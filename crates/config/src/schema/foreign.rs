@@ -41,6 +41,8 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("auto_config", Any, "null", AUTO),
     // Service mesh and federation.
     not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),
+    moot("ports.expose_min_port", Int, "21500", "Matters only with Connect."),
+    moot("ports.expose_max_port", Int, "21755", "Matters only with Connect."),
     moot("enable_central_service_config", Bool, "false", "Matters only with Connect."),
     not_yet("primary_gateways", TextList, "[]", WAN).flag("primary-gateway"),
     moot("primary_gateways_interval", Duration, "\"30s\"", "Matters only with mesh gateways."),
@@ -87,7 +89,6 @@ pub(super) static FOREIGN: &[Setting] = &[
     no_effect("ui_config.metrics_provider_options_json", Text, "\"\"", UI_METRICS),
     no_effect("ui_config.metrics_proxy", Any, "null", UI_METRICS),
     // Agent.
-    not_yet("disable_remote_exec", Bool, "true", "remote execution is not available; remove it"),
     not_yet("auto_reload_config", Bool, "false", "automatic reload is not available yet; send SIGHUP")
         .flag("auto-reload-config"),
     moot("disable_update_check", Bool, "false", "Concord never looks for updates."),

@@ -65,8 +65,6 @@ pub(super) static SETTINGS: &[Setting] = &[
         "First port for sidecars that give none; 0 or less turns the choice off.",
     ),
     row("ports.sidecar_max_port", Int, "21255", "Last port for sidecars that give none."),
-    row("ports.expose_min_port", Int, "21500", "First port on which proxies expose what checks ask."),
-    row("ports.expose_max_port", Int, "21755", "Last port on which proxies expose what checks ask."),
     row("ports.grpc", Int, "-1", "Port of gRPC; -1 turns it off.").flag("grpc-port").support(Support::NotYet(GRPC)),
     row("ports.grpc_tls", Int, "-1", "Port of gRPC with TLS; -1 turns it off.")
         .flag("grpc-tls-port")
@@ -226,6 +224,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("gossip_wan.retransmit_mult", Int, "4", "Factor on how often a message is passed on."),
     row("reconnect_timeout", Duration, "\"72h\"", "After this time a failed member is forgotten; at least 8h."),
     row("reconnect_timeout_wan", Duration, "\"72h\"", "The same for the WAN pool."),
+    row("disable_remote_exec", Bool, "true", "Ignore `consul exec`, which runs commands of others on this host."),
     row("disable_coordinates", Bool, "false", "Tell the servers no network coordinates."),
     // Web page.
     row("ui_config.enabled", Bool, "false", "Serve the web page.").alias("ui").flag("ui"),
