@@ -2,31 +2,38 @@
 
 use http::StatusCode;
 use model::NodeName;
-use server::request::{Body, Query, UiQuery};
+use server::request::{Body, Query, ReadMeta, UiQuery};
 
 use super::extract::Call;
 use super::reply::{Answer, Failure, Reply};
 
 /// Services with their sums.
 pub async fn services(call: &mut Call<'_>) -> Answer {
-    let options = call.read_options()?;
-    call.catalog_read(options, Query::Ui(UiQuery::Services)).await
+    list(call, UiQuery::Services).await
 }
 
 /// Nodes with all that is on them.
 pub async fn nodes(call: &mut Call<'_>) -> Answer {
-    let options = call.read_options()?;
-    call.catalog_read(options, Query::Ui(UiQuery::Nodes)).await
+    list(call, UiQuery::Nodes).await
+}
+
+async fn list(call: &Call<'_>, query: UiQuery) -> Answer {
+    let (reply, meta) = ask(call, query).await.map_err(Failure::with_read_headers)?;
+    let reply = reply.ok_or_else(|| Failure::internal("the server has no such list"))?;
+    Ok(reply.with_read(&meta))
 }
 
 /// One node with all that is on it.
 pub async fn node(call: &mut Call<'_>) -> Answer {
-    let options = call.read_options()?;
     let node = NodeName::new(call.name("Missing node name")?);
-    let (meta, body) = call.read(options, Query::Ui(UiQuery::Node { node })).await?;
+    let (reply, meta) = ask(call, UiQuery::Node { node }).await?;
+    Ok(reply.map_or_else(|| Reply::empty(StatusCode::NOT_FOUND), |reply| reply.with_read(&meta)))
+}
+
+async fn ask(call: &Call<'_>, query: UiQuery) -> Result<(Option<Reply>, ReadMeta), Failure> {
+    let (meta, body) = call.read(call.read_options()?, Query::Ui(query)).await?;
     match body {
-        Body::Json { found: true, json } => Ok(Reply::json(json).with_read(&meta)),
-        Body::Json { .. } => Ok(Reply::empty(StatusCode::NOT_FOUND)),
+        Body::Json { found, json } => Ok((found.then(|| Reply::json(json)), meta)),
         Body::Rows(_) => Err(Failure::internal("unexpected rows from the server in place of JSON")),
     }
 }

@@ -126,8 +126,25 @@ struct Dump<'a> {
     address: &'a str,
     tagged_addresses: &'a Option<model::TextMap>,
     meta: &'a Option<model::TextMap>,
-    services: Vec<&'a NodeService>,
-    checks: Vec<&'a HealthCheck>,
+    services: Vec<Row<'a, NodeService>>,
+    checks: Vec<Row<'a, HealthCheck>>,
+}
+
+/// A stored row under the name of its list of tags. These endpoints of Consul show no tags as `null`, all others as `[]`.
+#[derive(Debug)]
+struct Row<'a, T> {
+    row: &'a T,
+    tags: &'static str,
+}
+
+impl<T: Serialize> Serialize for Row<'_, T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(self.row).map_err(serde::ser::Error::custom)?;
+        if let Some(tags) = value.get_mut(self.tags).filter(|tags| tags.as_array().is_some_and(Vec::is_empty)) {
+            *tags = Json::Null;
+        }
+        value.serialize(serializer)
+    }
 }
 
 fn nodes<'a>(view: &'a View, caller: &Caller, filter: Option<&Filter>) -> Vec<Dump<'a>> {
@@ -147,7 +164,7 @@ fn dump<'a>(view: &'a View, caller: &Caller, node: &'a Node) -> Option<Dump<'a>>
         address: &node.address,
         tagged_addresses: &node.tagged_addresses,
         meta: &node.meta,
-        services: services.map(|instance| &*instance.service).collect(),
-        checks: checks.map(|check| &**check).collect(),
+        services: services.map(|instance| Row { row: &*instance.service, tags: "Tags" }).collect(),
+        checks: checks.map(|check| Row { row: &**check, tags: "ServiceTags" }).collect(),
     })
 }
