@@ -17,8 +17,8 @@ use tests::linear::{Call, is_linearizable};
 use tests::{Agent, Program, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the clients work.
-const RUN: Duration = Duration::from_secs(15);
+/// How long the clients work: after the last kill long enough that a lock whose holder was lost with it comes free again.
+const RUN: Duration = Duration::from_secs(20);
 /// When leaders are killed, counted from the start, and when they come back.
 const KILLS: [(u64, u64); 3] = [(2, 3), (6, 7), (10, 11)];
 /// Each pair of keys is used for this time, which keeps histories short.
