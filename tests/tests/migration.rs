@@ -281,6 +281,20 @@ fn refuse_what_is_damaged(ours: &Agent, archive: &[u8]) {
     }
 }
 
+/// What the authority signs now is trusted by who trusts the root that came from Consul.
+fn signs_with_the_key_that_came_along(ours: &Agent) {
+    let der = |text: &Value| {
+        let text = text.as_str().expect("a certificate").as_bytes();
+        x509_parser::pem::parse_x509_pem(text).expect("PEM").1
+    };
+    let roots = ask(ours, "GET", "connect/ca/roots", b"").json();
+    let leaf = ask(ours, "GET", "agent/connect/ca/leaf/web", b"");
+    assert_eq!(leaf.status, 200, "{}", leaf.text());
+    let (root, leaf) = (der(&roots["Roots"][0]["RootCert"]), der(&leaf.json()["CertPEM"]));
+    let (root, leaf) = (root.parse_x509().expect("a certificate"), leaf.parse_x509().expect("a certificate"));
+    leaf.verify_signature(Some(root.public_key())).expect("it is signed by the root");
+}
+
 #[test]
 fn a_server_answers_as_the_consul_whose_snapshot_it_was_given() {
     let Some(oracle) = Program::oracle() else { return };
@@ -336,6 +350,7 @@ fn a_server_answers_as_the_consul_whose_snapshot_it_was_given() {
             ours.wait_for_leader();
         }
     }
+    signs_with_the_key_that_came_along(&ours);
     // The lock is a lock: nobody else gets it, and its owner gives it up.
     let other = ask(&ours, "PUT", "session/create", &json!({"Node": "ext1", "Checks": []}).to_string().into_bytes());
     let other = other.json()["ID"].as_str().expect("an id").to_owned();

@@ -33,7 +33,13 @@ impl Authority {
     /// Notes a record of one of its types, 13 to 15.
     pub(super) fn take(&mut self, kind: u8, record: &Value) -> io::Result<Fate> {
         match kind {
-            13 => self.ca.roots.push(root(record)?),
+            13 => {
+                let root = root(record)?;
+                if let Some(time) = record.get("RotatedOutAt").time() {
+                    self.ca.rotated_out.insert(root.id.clone(), time.0 / 1_000_000_000);
+                }
+                self.ca.roots.push(root);
+            }
             14 => self.keys.push((record.get("RootCert").text(), record.get("PrivateKey").text())),
             _ => {
                 self.ca.cluster_id = record.get("ClusterID").text();
