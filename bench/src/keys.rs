@@ -80,7 +80,7 @@ async fn timed(connection: &mut Connection, path: &str, times: usize) -> Result<
     let mut taken = Vec::new();
     for number in 0..times {
         let changed = format!("/v1/kv/app/007/changed/{number}");
-        let written = connection.request("PUT", &changed, b"x").await?;
+        let written = connection.request("PUT", &changed, path.as_bytes()).await?;
         if written.status != 200 {
             bail!("a write was answered with {}", written.status);
         }
