@@ -3,6 +3,7 @@
 pub mod agent;
 mod agent_info;
 mod archive;
+pub mod audit;
 pub mod backend;
 pub mod cache;
 pub mod checks;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
 use crate::backend::Backend;
 use crate::cache::AnswerCache;
 use crate::checks::CheckTls;
@@ -172,7 +173,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
-    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets));
+    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets))?;
     tasks.spawn(tls.clone().follow_files(crate::tls::LOOK_INTERVAL));
     let watches = WatchRunner::default();
     watches.replace(&config)?;
@@ -353,7 +354,8 @@ fn start_interfaces(
     backend: &Backend,
     agent: Arc<AgentFacts>,
     (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
-) -> Arc<dns::Current> {
+) -> Result<Arc<dns::Current>> {
+    let audit = config.audit.as_ref().map(Audit::open).transpose().context("cannot open the audit log")?;
     let state = Arc::new(HttpState {
         backend: backend.clone(),
         agent,
@@ -372,6 +374,7 @@ fn start_interfaces(
         has_coordinates: !config.disable_coordinates,
         pretty_always: config.dev_mode,
         ui: config.ui.enabled.then(|| http::Ui::new(ui_settings(config))),
+        audit,
         limits: http::Limits {
             kv_value_bytes_max: config.limits.kv_max_value_size,
             txn_bytes_max: config.limits.txn_max_req_len,
@@ -383,7 +386,7 @@ fn start_interfaces(
     let answerer = dns::server_of(config, backend.clone(), rights.shared_tokens());
     let answerer = Arc::new(dns::Current::from_pointee(answerer));
     tasks.spawn_vital(dns::serve(answerer.clone(), dns_sockets, tasks.stop.clone()));
-    answerer
+    Ok(answerer)
 }
 
 fn ui_settings(config: &Config) -> http::UiSettings {

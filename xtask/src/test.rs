@@ -88,6 +88,8 @@ fn conformance(log: &Log) -> Result<()> {
         "acl_matrix",
         "configurations",
         "login",
+        "acl_life",
+        "canary",
         "cli",
         "commands",
     ];

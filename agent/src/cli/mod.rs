@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod acl;
 pub mod agent;
+mod audit;
 mod catalog;
 mod complete;
 mod connect;
@@ -42,6 +43,8 @@ use frame::Command;
 
 /// All commands.
 static COMMANDS: &[Command] = &[
+    audit::COMMAND,
+    audit::VERIFY,
     acl::COMMAND,
     acl::policy::COMMAND,
     acl::policy::CREATE,

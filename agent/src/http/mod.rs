@@ -7,6 +7,7 @@
 mod access;
 mod acl;
 pub mod agent;
+mod audited;
 mod autopilot;
 mod cached;
 mod catalog;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use model::NodeName;
 
+use crate::audit::Audit;
 use crate::backend::Backend;
 use crate::cache::AnswerCache;
 use crate::executions::Executions;
@@ -89,6 +91,8 @@ pub struct HttpState {
     pub pretty_always: bool,
     /// The web page, when it is on.
     pub ui: Option<Ui>,
+    /// Where requests are written down, if they are.
+    pub audit: Option<Audit>,
     /// The limits that configuration may change.
     pub limits: Limits,
 }

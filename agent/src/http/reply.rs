@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use server::request::{Consistency, ErrorKind, ReadMeta, RequestError};
@@ -263,11 +265,11 @@ async fn render_reply(reply: Reply, looks: Looks) -> Response {
         Content::Text => set(headers, CONTENT_TYPE, TEXT),
         Content::Raw => {
             set(headers, CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            set(headers, http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             set(headers, http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         }
         Content::None => {}
     }
+    fence(headers);
     set(headers, VARY, HeaderValue::from_static("Accept-Encoding"));
     if is_compressed {
         set(headers, CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -299,6 +301,7 @@ fn render_failure(failure: Failure) -> Response {
     if !is_empty {
         set(headers, CONTENT_TYPE, TEXT);
     }
+    fence(headers);
     set(headers, VARY, HeaderValue::from_static("Accept-Encoding"));
     for (name, value) in failure.headers {
         set(headers, name, value);
@@ -307,6 +310,11 @@ fn render_failure(failure: Failure) -> Response {
         set(headers, CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A browser takes nothing for another type than it says to be.
+pub(super) fn fence(headers: &mut HeaderMap) {
+    set(headers, X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {

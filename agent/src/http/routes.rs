@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use http::{Method, Request, StatusCode, Version};
 
 use super::extract::{Call, Client};
@@ -20,8 +20,8 @@ use super::query::Query;
 use super::reply::{Answer, Failure, Looks, Reply, render};
 use super::ui::Ui;
 use super::{
-    HttpState, access, acl, agent, autopilot, catalog, coordinate, event, gzip, health, internal, keyring, kv, mesh,
-    operator, prepared_query, session, snapshot, status, txn,
+    HttpState, access, acl, agent, audited::Record, autopilot, catalog, coordinate, event, gzip, health, internal,
+    keyring, kv, mesh, operator, prepared_query, session, snapshot, status, txn,
 };
 use crate::keyring::KeyOperation;
 use crate::telemetry::Timer;
@@ -606,6 +606,10 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
     let is_discovery = ["/v1/catalog/", "/v1/health/"].iter().any(|family| route.pattern.starts_with(family));
     let (headers, body) = (&head.headers, Mutex::new(body));
     let mut call = Call { state: &state, tail, is_discovery, query, headers, client, body };
+    let record = match &state.audit {
+        Some(audit) => Some(Box::pin(Record::begin(audit, &call, &head)).await),
+        None => None,
+    };
     let started = Instant::now();
     let answer = match access::check(&call, *endpoint).await {
         Ok(()) => dispatch(*endpoint, &mut call).await,
@@ -615,7 +619,11 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
     if let Err(failure) = &answer {
         tracing::debug!(method = %head.method, path = head.uri.path(), ?failure, "request failed");
     }
-    render(answer, looks).await
+    let response = render(answer, looks).await;
+    if let Some(record) = record {
+        record.end(response.status());
+    }
+    response
 }
 
 /// The timer of an endpoint, `http.GET.v1.kv._`: made once.
@@ -654,7 +662,10 @@ fn redirect(method: &Method, path: String, raw_query: &str) -> Response {
         let link = format!("<a href=\"{}\">Moved Permanently</a>.\n\n", html_text(&target));
         *response.body_mut() = Body::from(link);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        let nothing_else = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, nothing_else);
     }
+    super::reply::fence(response.headers_mut());
     if let Ok(location) = HeaderValue::try_from(target) {
         response.headers_mut().insert(LOCATION, location);
     }

@@ -87,7 +87,7 @@ impl RotatingFile {
 }
 
 /// `dir/name-STAMP.ending`.
-fn aside(path: &Path, stamp: &str) -> PathBuf {
+pub(crate) fn aside(path: &Path, stamp: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {
         Some(ending) => format!("{stem}-{stamp}.{}", ending.to_string_lossy()),
@@ -97,7 +97,7 @@ fn aside(path: &Path, stamp: &str) -> PathBuf {
 }
 
 /// The files that were set aside, with their times.
-fn set_aside(path: &Path) -> io::Result<Vec<(u128, PathBuf)>> {
+pub(crate) fn set_aside(path: &Path) -> io::Result<Vec<(u128, PathBuf)>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -3,7 +3,7 @@
 //!
 //! `2026-11-22T13:33:37.892Z [INFO]  agent.server: message: key=value`. Targets are given without `agent.` in code.
 
-mod file;
+pub(crate) mod file;
 mod level;
 mod line;
 mod monitor;

@@ -92,6 +92,8 @@ pub struct Config {
     pub log_json: bool,
     /// File that the log goes to as well.
     pub log_file: Option<PathBuf>,
+    /// Where requests to the HTTP API are written down.
+    pub audit: Option<crate::AuditSink>,
     /// When the log file is set aside, and the system's log.
     pub logging: Logging,
     /// What is measured and where it goes.

@@ -2,6 +2,7 @@
 //! [`Config`] or a list of all problems comes out. Reading files and asking the host for its name and addresses is the
 //! caller's.
 
+mod audit;
 mod config;
 mod connect;
 mod definition;
@@ -20,6 +21,7 @@ mod template;
 mod tls;
 mod validate;
 
+pub use audit::AuditSink;
 pub use config::{
     Acl, AclTokens, Addresses, Config, Connect, Dns, DownPolicy, GossipTiming, Http, Limits, LogLevel, Performance,
     Ports, RequestLimits, Soa, Ui, UnixSockets,

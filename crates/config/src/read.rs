@@ -123,6 +123,10 @@ impl<'a> Reader<'a> {
         Some(self.text(key)).filter(|text| !text.is_empty())
     }
 
+    pub(crate) fn any(&self, key: &str) -> Value {
+        self.value(key).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn list(&self, key: &str) -> Vec<Value> {
         self.value(key).and_then(Value::as_array).cloned().unwrap_or_default()
     }

@@ -103,6 +103,7 @@ fn build(reader: &mut Reader<'_>, dev: bool, host: &Host) -> Config {
         log_level: log_level(reader),
         log_json: reader.flag("log_json"),
         log_file: reader.some_text("log_file").map(PathBuf::from),
+        audit: crate::audit::read(reader),
         logging: logging(reader),
         telemetry: telemetry(reader),
         pid_file: reader.some_text("pid_file").map(PathBuf::from),

@@ -91,6 +91,7 @@ async fn agent() -> Agent {
         has_coordinates: true,
         pretty_always: false,
         ui: None,
+        audit: None,
         limits: Limits::default(),
     };
     Agent { state: Arc::new(state), orders: queue }

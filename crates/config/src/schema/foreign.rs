@@ -109,5 +109,4 @@ pub(super) static FOREIGN: &[Setting] = &[
     no_effect("locality", Any, "null", "locality is not used yet"),
     moot("default_intention_policy", Text, "\"\"", "Matters only with Connect."),
     no_effect("partition", Text, "\"\"", ENTERPRISE),
-    no_effect("audit", TextMap, "{}", ENTERPRISE),
 ];

@@ -100,6 +100,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         .reloadable(),
     row("log_json", Bool, "false", "Log one JSON object per line.").flag("log-json"),
     row("log_file", Text, "\"\"", "File that the log goes to as well.").flag("log-file"),
+    row("audit.enabled", Bool, "false", "Write down every request to the HTTP API."),
+    row("audit.sink", Any, "{}", "Where they are written down: one sink of type file, by name."),
     row("log_rotate_bytes", Int, "0", "Size in bytes at which the log file is set aside; 0 for no limit.")
         .flag("log-rotate-bytes"),
     row("log_rotate_duration", Duration, "\"24h\"", "Age at which the log file is set aside; 0s for no limit.")
