@@ -31,7 +31,8 @@ pub fn run_command(arguments: &[String]) -> Result<()> {
     match arguments {
         [] => build(),
         [only] if only == "--dist-only" => dist(),
-        _ => bail!("usage: cargo xtask image [--dist-only]"),
+        [only] if only == "--reproducible" => compare(),
+        _ => bail!("usage: cargo xtask image [--dist-only | --reproducible]"),
     }
 }
 
@@ -54,6 +55,23 @@ pub fn build() -> Result<()> {
     Ok(())
 }
 
+/// Puts the image together twice from what is in `dist/`: both must be the same bytes.
+fn compare() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut sums = Vec::new();
+    for name_of_try in ["one.tar", "two.tar"] {
+        let archive = folder.path().join(name_of_try);
+        bake(&context()?, &name(), &archive)?;
+        let sum = run(command("sha256sum", ["-b"]).arg(&archive))?;
+        sums.push(sum.split_whitespace().next().unwrap_or_default().to_owned());
+    }
+    if sums[0] != sums[1] {
+        bail!("two images of the same programs differ: {} and {}", sums[0], sums[1]);
+    }
+    println!("  {}: sha256 {}", name(), sums[0]);
+    Ok(())
+}
+
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
@@ -67,13 +85,23 @@ fn dist() -> Result<()> {
             let mut cargo = tools::cargo();
             cargo.args(["build", "--profile", profile, "--package", package, "--bins"]);
             // With --target the flags apply to our programs, not to build scripts and macros, which cannot be static.
-            cargo.args(["--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+            cargo.args(["--target", &target]).env("RUSTFLAGS", flags()?);
             run(&mut cargo)
         })?;
         let from = tools::target_dir().join(&target).join(profile).join(program);
         std::fs::copy(&from, dist_folder().join(program)).with_context(|| format!("cannot copy {}", from.display()))?;
     }
     Ok(())
+}
+
+/// Static, and without the folders of this machine: the same tree makes the same program anywhere.
+fn flags() -> Result<String> {
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))?;
+    let root = tools::root();
+    Ok(format!(
+        "-C target-feature=+crt-static --remap-path-prefix={}=/concord --remap-path-prefix={home}=/cargo",
+        root.display()
+    ))
 }
 
 fn dist_folder() -> PathBuf {

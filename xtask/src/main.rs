@@ -12,6 +12,7 @@ mod reference;
 mod shell;
 mod stage;
 mod standalone;
+mod supply;
 mod test;
 mod tidy;
 mod tools;
@@ -27,12 +28,14 @@ Commands:
   up                Start a three-node Kubernetes, install Concord, show that it works;
                     with KUBECONFIG set, or --kubeconfig FILE, and --image REPOSITORY:TAG: in that cluster
   down              Remove what `up` started
-  image             Build the container image; --dist-only: only the static programs, into dist/
+  image             Build the container image; --dist-only: only the static programs, into dist/;
+                    --reproducible: put it together twice from dist/ and compare
   crds              Write the files that are generated from the operator's types; --check: only compare
   reference         Write docs/configuration.md from the schema of the configuration; --check: only compare
   test [STAGE...]   Run every check and test, or only the named stages
   bench [ARGS...]   Measure beside the real Consul: [ROUNDS] [SECONDS] [WORKLOAD]
   ui                Build the web page anew into agent/ui/dist, and its pictures into docs/ui
+  sbom              Write what the programs are made of into target/sbom (CycloneDX)
   tidy              Check the house rules (arrows, budgets, dead files, names in ARCHITECTURE.md)
 ";
 
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "ui" => ui::build(),
+        "sbom" => supply::write_bills(),
         "tidy" => tidy::run(),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");

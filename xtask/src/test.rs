@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::stage::{self, Count, Log};
-use crate::{clients, crds, go_client, kubernetes, reference, standalone, ui};
+use crate::{clients, crds, go_client, kubernetes, reference, standalone, supply, ui};
 use crate::{tidy, tools};
 
 /// A stage: its name, and what it does.
@@ -17,6 +17,8 @@ const STAGES: &[Stage] = &[
     ("clippy", clippy),
     ("tidy", |_| tidy::run()),
     ("generated", generated),
+    ("generated", |_| crds::compare().and_then(|()| reference::compare())),
+    ("supply-chain", supply::stage),
     ("unit", unit),
     ("conformance", conformance),
     ("cluster", cluster),

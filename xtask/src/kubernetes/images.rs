@@ -69,7 +69,8 @@ fn from_busybox(context: &Path, last_line: &str) -> Result<String> {
 pub fn bake(context: &Path, image: &str, target: &Path) -> Result<()> {
     let folder = target.parent().context("an archive has a folder")?;
     std::fs::create_dir_all(folder)?;
-    run(buildah(["bud", "--quiet", "--tag", image, "."]).current_dir(context))?;
+    // All times are the same, so that the same files make the same image.
+    run(buildah(["bud", "--quiet", "--timestamp", "0", "--tag", image, "."]).current_dir(context))?;
     let partial = target.with_extension("partial");
     // buildah refuses to add to an archive that an interrupted run left behind.
     let _ = std::fs::remove_file(&partial);

@@ -1,7 +1,7 @@
 //! The rows of what Consul has and Concord has not, or needs nothing for. Nothing here is ignored in silence unless
 //! there is nothing to do for it.
 
-use super::Kind::{Any, Bool, Duration, Int, Text, TextList, TextMap};
+use super::Kind::{Any, Bool, Duration, Int, Text, TextList};
 use super::{Kind, Setting, Support};
 
 const AUTO: &str =
