@@ -156,15 +156,15 @@ const OURS: &[(&str, &str, [u16; 5])] = &[
     ("GET", "acl/explain?resource=key&access=read&name=web/a", [200, 403, 200, 200, 200]),
     ("GET", "acl/list", [403, 403, 403, 403, 200]),
     ("GET", "acl/rules/translate/00000000-0000-0000-0000-000000000002", [403, 403, 403, 403, 200]),
-    ("PUT", "agent/join/127.0.0.1", [403, 403, 403, 403, 200]),
+    ("PUT", "agent/join/127.0.0.1", [403, 403, 403, 500, 500]),
     ("PUT", "agent/leave", [403, 403, 403, 0, 0]),
-    ("GET", "agent/monitor?loglevel=bogus", [403, 403, 403, 403, 400]),
+    ("GET", "agent/monitor?loglevel=bogus", [403, 403, 403, 400, 400]),
     ("GET", "agent/ready", [200, 200, 200, 200, 200]),
-    ("GET", "agent/version", [403, 403, 403, 200, 200]),
+    ("GET", "agent/version", [200, 200, 200, 200, 200]),
     ("GET", "health/ingress/web", [200, 403, 200, 200, 200]),
     ("GET", "health/services", [200, 403, 200, 200, 200]),
     ("GET", "operator/autopilot/state", [403, 403, 403, 403, 200]),
-    ("PUT", "operator/raft/transfer-leader?id=none", [403, 403, 403, 403, 500]),
+    ("POST", "operator/raft/transfer-leader?id=none", [403, 403, 403, 403, 500]),
     ("GET", "operator/usage", [403, 403, 403, 403, 200]),
     ("GET", "snapshot", [403, 403, 403, 403, 200]),
     ("GET", "status/leader", [200, 200, 200, 200, 200]),
@@ -225,7 +225,11 @@ fn extent(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Array(rows)) => format!("{} rows", rows.len()),
         Ok(Value::Object(fields)) if fields.contains_key("Errors") => {
-            format!("{} results, errors {}", fields["Results"].as_array().map_or(0, Vec::len), fields["Errors"])
+            format!(
+                "{} results, errors {}",
+                fields.get("Results").and_then(Value::as_array).map_or(0, Vec::len),
+                fields["Errors"]
+            )
         }
         Ok(Value::Object(fields)) => if fields.is_empty() { "nothing" } else { "an object" }.to_owned(),
         Ok(other) => other.to_string(),
