@@ -48,6 +48,8 @@ pub enum Route {
     TokenSelf,
     /// The first ACL system: make or replace a token.
     LegacySet,
+    /// Replace a token.
+    LegacyUpdate,
     /// Copy a token.
     LegacyClone,
     /// Delete a token.
@@ -239,7 +241,7 @@ pub async fn answer(call: &mut Call<'_>, route: Route) -> Answer {
         Route::LegacyList => query(call, AclQuery::LegacyList).await,
         Route::LegacyClone => write(call, AclWrite::LegacyClone { secret: Token::new(tail) }).await,
         Route::LegacyDestroy => write(call, AclWrite::LegacyDestroy { secret: Token::new(tail) }).await,
-        Route::LegacySet => legacy_set(call).await,
+        Route::LegacySet | Route::LegacyUpdate => legacy_set(call, route).await,
         Route::List(noun) => list(call, noun).await,
         Route::Read(noun) => one(call, noun, tail).await,
         Route::ReadByName(Noun::Role) => query(call, AclQuery::RoleByName { name: tail }).await,
@@ -436,8 +438,11 @@ fn object<T: DeserializeOwned>(noun: Noun, given: Json) -> Result<T, Failure> {
     serde_json::from_value(given).map_err(|error| decoding_failed(noun, &error.to_string()))
 }
 
-async fn legacy_set(call: &mut Call<'_>) -> Answer {
+async fn legacy_set(call: &mut Call<'_>, route: Route) -> Answer {
     let given: Json = call.take_json(&LEGACY).await?;
+    if route == Route::LegacyUpdate && text_of(&given, "ID").is_empty() {
+        return Err(Failure::bad_request("ACL ID must be set"));
+    }
     let kind = text_of(&given, "Type");
     let is_management = match kind.as_str() {
         "management" => true,

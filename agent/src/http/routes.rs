@@ -405,7 +405,7 @@ static ACL: &[Route] = {
             ],
         ),
         row("/v1/acl/create", &[(Method::PUT, E(R::LegacySet))]),
-        row("/v1/acl/update", &[(Method::PUT, E(R::LegacySet))]),
+        row("/v1/acl/update", &[(Method::PUT, E(R::LegacyUpdate))]),
         row("/v1/acl/destroy/", &[(Method::PUT, E(R::LegacyDestroy))]),
         row("/v1/acl/info/", &[(Method::GET, E(R::LegacyInfo))]),
         row("/v1/acl/clone/", &[(Method::PUT, E(R::LegacyClone))]),

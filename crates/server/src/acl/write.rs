@@ -137,7 +137,7 @@ pub fn prepare(
             legacy_set(view, (secret, name, *is_management, rules), context)
         }
         AclWrite::LegacyClone { secret } => {
-            let token = view.acl_token_by_secret(secret).ok_or_else(not_found)?;
+            let token = view.acl_token_by_secret(secret).ok_or_else(denied)?;
             let secret = Token::new((context.new_id)());
             let token = AclToken {
                 accessor_id: (context.new_id)(),
