@@ -17,7 +17,6 @@ const STAGES: &[Stage] = &[
     ("clippy", clippy),
     ("tidy", |_| tidy::run()),
     ("generated", generated),
-    ("generated", |_| crds::compare().and_then(|()| reference::compare())),
     ("supply-chain", supply::stage),
     ("unit", unit),
     ("conformance", conformance),
