@@ -102,6 +102,7 @@ fn cluster(log: &Log) -> Result<()> {
         log,
         &[
             "walkthrough",
+            "mesh",
             "bad_input",
             "bad_requests",
             "linearizability",

@@ -24,6 +24,7 @@ mod logout;
 mod maint;
 mod members;
 mod membership;
+mod mesh;
 mod monitor;
 mod operator;
 pub mod output;
@@ -89,6 +90,21 @@ static COMMANDS: &[Command] = &[
     debug::COMMAND,
     event::COMMAND,
     exec::COMMAND,
+    mesh::authority::CONNECT,
+    mesh::authority::COMMAND,
+    mesh::authority::GET_CONFIG,
+    mesh::authority::SET_CONFIG,
+    mesh::config::COMMAND,
+    mesh::config::DELETE,
+    mesh::config::LIST,
+    mesh::config::READ,
+    mesh::config::WRITE,
+    mesh::intention::COMMAND,
+    mesh::intention::CHECK,
+    mesh::intention::CREATE,
+    mesh::intention::DELETE,
+    mesh::intention::GET,
+    mesh::intention::MATCH,
     info::COMMAND,
     keygen::COMMAND,
     keyring::COMMAND,

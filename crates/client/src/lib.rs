@@ -7,6 +7,7 @@ mod acl;
 mod agent;
 mod catalog;
 mod coordinate;
+mod document;
 mod error;
 mod health;
 mod keyring;

@@ -239,7 +239,7 @@ fn rows(
             refused => Answer::Txn(refused),
         },
         Query::Ui(query) => Answer::Document(ui::evaluate(view, caller, query, filter)?),
-        Query::Mesh(query) => Answer::Document(mesh::evaluate(view, caller, query, filter)?),
+        Query::Mesh(query) => Answer::Document(mesh::evaluate(view, caller, query, filter, datacenter)?),
         Query::Acl(query) => Answer::Acl(acl::query::evaluate(view, caller, query)?),
         Query::Coordinates { segment } => coordinate::all(view, segment.as_deref()),
         Query::NodeCoordinates { node, segment } => coordinate::of_node(view, node, segment.as_deref()),

@@ -103,17 +103,19 @@ impl Target {
     }
 }
 
-/// Compiles the chain of a service as seen from a datacenter.
+/// Compiles the chain of a service as seen from a datacenter. Who asks is in its own, and gets there without gateways.
 pub(super) fn compile(
     entries: &Entries<'_>,
     service: &ServiceName,
     datacenter: &str,
+    own_datacenter: &str,
     overrides: &Overrides,
 ) -> Result<Chain, String> {
     let mut compiler = Compiler {
         entries,
         service: service.to_string(),
         datacenter: datacenter.to_owned(),
+        own_datacenter,
         overrides,
         protocol: String::new(),
         is_advanced: false,
@@ -156,6 +158,7 @@ struct Compiler<'a> {
     entries: &'a Entries<'a>,
     service: String,
     datacenter: String,
+    own_datacenter: &'a str,
     overrides: &'a Overrides,
     protocol: String,
     is_advanced: bool,
@@ -361,6 +364,9 @@ impl Compiler<'_> {
         target.external_sni = own.map(|own| own.text("ExternalSNI").to_owned()).unwrap_or_default();
         if target.datacenter == self.datacenter {
             // No gateway is needed to reach what is near.
+            return;
+        }
+        if target.datacenter == self.own_datacenter {
             return;
         }
         target.mesh_gateway = self.entries.gateway_mode(EntryKind::ServiceDefaults, &target.service);

@@ -88,7 +88,7 @@ fn check(view: &View, kind: EntryKind, name: &str, entry: Option<&ConfigEntry>) 
         kinds.iter().flat_map(|kind| entries.all(*kind)).map(|entry| entry.name.as_str()).collect();
     names.extend(others.into_iter().filter(|other| *other != name).map(str::to_owned));
     for name in names {
-        compile(&entries, &ServiceName::from(name), "dc1", &Overrides::default())?;
+        compile(&entries, &ServiceName::from(name), "dc1", "dc1", &Overrides::default())?;
     }
     check_ingress(&entries)
 }
@@ -99,7 +99,7 @@ fn check_ingress(entries: &Entries<'_>) -> Result<(), String> {
         for listener in gateway.read::<IngressFields>().listeners {
             for service in listener.services.iter().filter(|service| service.name != WILDCARD) {
                 let name = ServiceName::from(service.name.as_str());
-                let chain = compile(entries, &name, "dc1", &Overrides::default())?;
+                let chain = compile(entries, &name, "dc1", "dc1", &Overrides::default())?;
                 if chain.protocol != listener.protocol {
                     return Err(format!(
                         "service \"{name}\" has protocol \"{}\", which does not match defined listener protocol \"{}\"",

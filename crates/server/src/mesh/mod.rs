@@ -37,12 +37,13 @@ pub(crate) fn source(query: &MeshQuery) -> Source<'_> {
     }
 }
 
-/// The document that answers a question; `None` where there is nothing of the name.
+/// The document that answers a question; `None` where there is nothing of the name. `own_datacenter` is the servers'.
 pub(crate) fn evaluate(
     view: &View,
     caller: &Caller,
     query: &MeshQuery,
     filter: Option<&Filter>,
+    own_datacenter: &str,
 ) -> Result<Option<Json>, RequestError> {
     match query {
         MeshQuery::ConfigEntry { kind, name } => view.config_entry(*kind, name).map(document).transpose(),
@@ -73,7 +74,7 @@ pub(crate) fn evaluate(
         MeshQuery::Chain { service, datacenter, overrides } => {
             let trust_domain = view.mesh_ca().map(|ca| ca.trust_domain()).unwrap_or_default();
             let entries = graph::Entries::of(view);
-            let compiled = chain::compile(&entries, service, datacenter, overrides).map_err(failed)?;
+            let compiled = chain::compile(&entries, service, datacenter, own_datacenter, overrides).map_err(failed)?;
             Ok(Some(json!({"Chain": chain_output::document(compiled, &trust_domain)})))
         }
     }
