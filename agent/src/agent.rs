@@ -125,6 +125,7 @@ async fn reload(parts: &Parts, settings: &mut Settings, read_again: &ReadAgain) 
     }
     log::set_level(config.log_level.as_str()).map_err(|error| error.to_string())?;
     parts.rates.configure(&config.limits);
+    parts.http_seats.set_max(config.limits.http_max_conns_per_client as usize);
     parts.tls.reload(&config.tls).map_err(|error| error.to_string())?;
     parts.dns.store(Arc::new(parts.dns.load().reconfigured(&config)));
     parts.tokens.configure(config.acl.tokens.clone());

@@ -52,6 +52,7 @@ pub(crate) fn local_settings(config: &Config, id: &NodeId, tokens: Arc<Tokens>) 
         check_output_max_size: config.check_output_max_size,
         discard_check_output: config.discard_check_output,
         sidecar_ports: config.ports.sidecars.map(|(first, last)| first..=last),
+        expose_ports: config.ports.exposed.0..=config.ports.exposed.1,
         tokens,
         flap_half_life: config.check_flap_half_life,
         check_tls: match config.tls.for_checks {

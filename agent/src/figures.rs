@@ -12,7 +12,7 @@ use crate::telemetry::{self, Gauge, Naming, PrefixFilter, Protocol, Sink};
 use crate::tls::AgentTls;
 
 /// Starts recording, and sending to the sinks that are configured.
-pub(crate) fn start(config: &Config, tasks: &Tasks) {
+pub(crate) fn start(config: &Config, tasks: &Tasks, tls: &Arc<AgentTls>) {
     let settings = &config.telemetry;
     let (filter, unreadable) = PrefixFilter::parse(&settings.prefix_filter, settings.filter_default);
     for rule in unreadable {
@@ -29,6 +29,7 @@ pub(crate) fn start(config: &Config, tasks: &Tasks) {
         telemetry::collect_process(gauges);
         gauges.push(Gauge::new("runtime.num_goroutines", runtime.metrics().num_alive_tasks() as f64));
     });
+    collect_certificates(tls.clone());
     for sink in sinks {
         tasks.spawn(telemetry::run_sink(registry, sink));
     }
@@ -53,7 +54,7 @@ fn host_name() -> String {
 }
 
 /// The gauge of the certificate that expires first, in seconds.
-pub(crate) fn collect_certificates(tls: Arc<AgentTls>) {
+fn collect_certificates(tls: Arc<AgentTls>) {
     telemetry::collect(move |gauges| {
         if let Some(left) = tls.expires_in() {
             gauges.push(Gauge::new("agent.tls.cert.expiry", left.as_secs_f64()));

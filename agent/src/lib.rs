@@ -30,6 +30,7 @@ pub mod rates;
 pub mod remote_exec;
 pub mod rights;
 pub mod rpc;
+pub mod seats;
 pub mod server_parts;
 pub mod servers;
 pub mod sessions;

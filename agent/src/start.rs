@@ -34,6 +34,7 @@ use crate::rights::AgentRights;
 use crate::rpc::directory::Directory;
 use crate::rpc::pool::ConnectionPool;
 use crate::rpc::router::Router;
+use crate::seats::Seats;
 use crate::server_parts::ServerParts;
 use crate::tls::{AgentTls, Role};
 use crate::tokens::Tokens;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub tls: Arc<AgentTls>,
     /// How many requests may go per second.
     pub rates: Arc<Rates>,
+    /// How many HTTP connections a client may have.
+    pub http_seats: Arc<Seats>,
     /// The DNS interface.
     pub dns: Arc<dns::Current>,
     /// A client's hold on its data directory; a server's is in its Raft node.
@@ -131,14 +134,13 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let (sender, failures) = mpsc::channel(1);
     let tasks = Tasks { tracker: TaskTracker::new(), stop: CancellationToken::new(), failures: sender };
 
-    figures::start(&config, &tasks);
-    figures::collect_certificates(tls.clone());
+    figures::start(&config, &tasks, &tls);
     let kept = config.data_dir.as_deref().filter(|_| config.acl.token_persistence);
     let tokens = Arc::new(Tokens::open(config.acl.tokens.clone(), kept));
     let connections = ConnectionPool::with_tls(tls.clone());
     let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
     let directory = Directory::new(connections.clone(), remembered);
-    let rates = Arc::new(Rates::new(&config.limits));
+    let (seats, rates) = limits(&config);
     // A server's RPC answers before gossip announces it.
     let server = match config.server {
         true => Some(ServerParts::start(&config, &id, &connections, &directory, (&tls, &rates)).await?),
@@ -173,7 +175,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
-    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, dns_sockets))?;
+    let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, seats.clone(), dns_sockets))?;
     tasks.spawn(tls.clone().follow_files(crate::tls::LOOK_INTERVAL));
     let watches = WatchRunner::default();
     watches.replace(&config)?;
@@ -186,6 +188,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
         server,
         tls,
         rates,
+        http_seats: seats,
         dns,
         _lock: lock,
         watches,
@@ -224,6 +227,12 @@ fn follow_figures(tasks: &Tasks, lan: &Pool, raft: Option<&RaftNode>) {
     if let Some(raft) = raft {
         tasks.spawn(figures::follow_raft(raft.clone()));
     }
+}
+
+/// How many HTTP connections a client may have, and how many requests go per second.
+fn limits(config: &Config) -> (Arc<Seats>, Arc<Rates>) {
+    let seats = Seats::new(config.limits.http_max_conns_per_client as usize);
+    (seats, Arc::new(Rates::new(&config.limits)))
 }
 
 /// Reads the certificates of HTTPS and RPC.
@@ -356,6 +365,8 @@ fn start_interfaces(
     (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
 ) -> Result<Arc<dns::Current>> {
     let audit = config.audit.as_ref().map(Audit::open).transpose().context("cannot open the audit log")?;
+    (http_sockets, http_seats, dns_sockets): (Vec<http::Listener>, Arc<Seats>, Vec<dns::Listener>),
+) -> Arc<dns::Current> {
     let state = Arc::new(HttpState {
         backend: backend.clone(),
         agent,
@@ -379,10 +390,9 @@ fn start_interfaces(
             kv_value_bytes_max: config.limits.kv_max_value_size,
             txn_bytes_max: config.limits.txn_max_req_len,
             txn_operations_max: config.limits.txn_max_ops,
-            connections_per_client_max: config.limits.http_max_conns_per_client as usize,
         },
     });
-    tasks.spawn_vital(http::serve(state, http_sockets, tasks.stop.clone()));
+    tasks.spawn_vital(http::serve(state, http_sockets, http_seats, tasks.stop.clone()));
     let answerer = dns::server_of(config, backend.clone(), rights.shared_tokens());
     let answerer = Arc::new(dns::Current::from_pointee(answerer));
     tasks.spawn_vital(dns::serve(answerer.clone(), dns_sockets, tasks.stop.clone()));

@@ -1,11 +1,21 @@
-"""What programs written with python-consul do: keys, sessions and locks, services and their health, blocking reads."""
+"""What programs written with python-consul do: keys, sessions and locks, services and their health, blocking reads.
+
+Arguments: the host; for HTTPS also the port, a token, and the files of the authority, of a certificate and of its key.
+"""
 
 import sys
 import threading
 
 import consul
 
-client = consul.Consul(host=sys.argv[1])
+if len(sys.argv) == 2:
+    client = consul.Consul(host=sys.argv[1])
+else:
+    host, port, token, authority, certificate, key = sys.argv[1:]
+    tls = {"scheme": "https", "verify": authority, "cert": (certificate, key)}
+    client = consul.Consul(host=host, port=int(port), token=token, **tls)
+    # Sessions and the agent's checks take no token in this library; its users set the header.
+    client.http.session.headers["X-Consul-Token"] = token
 
 
 def check(what, found, wanted):

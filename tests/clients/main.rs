@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use tests::pki::Authority;
 use tests::{Agent, LoopbackAddress, Program, eventually, http};
 
 /// Longest that a program may take to notice a change.
@@ -212,21 +213,91 @@ fn consul_template_renders_what_is_healthy() {
     renders("blue");
 }
 
+/// A server of HTTPS that wants certificates and tokens, and the arguments for a client: port, token, files.
+struct Secured {
+    agent: Agent,
+    authority: Authority,
+    _folder: tempfile::TempDir,
+}
+
+const TOKEN: &str = "5d9c3d3e-0e0f-4a6c-9d6a-6a1f2b3c4d5e";
+/// Of the key stores of Java.
+const PASSWORD: &str = "changeit";
+
+impl Secured {
+    fn start() -> Self {
+        let address = LoopbackAddress::free();
+        let authority = Authority::new("the clients'");
+        authority.issue("server", &[&address.ip().to_string()], 2090);
+        authority.issue("client", &["client.test"], 2090);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("secured.hcl");
+        let acl = format!(
+            "enabled = true default_policy = \"deny\" tokens {{ initial_management = {TOKEN:?} agent = {TOKEN:?} }}"
+        );
+        let config = format!(
+            "{}verify_incoming_https = true\nports {{ https = 8501 }}\nacl {{ {acl} }}\n",
+            authority.config("server")
+        );
+        fs::write(&file, config).expect("written");
+        let file = format!("-config-file={}", file.display());
+        let agent = Agent::start_at(&Program::ours(), address, &["-server", "-bootstrap-expect=1", "-node=n1", &file]);
+        agent.wait_for_leader();
+        eventually("the token is there", PATIENCE, || {
+            let headers = [("X-Consul-Token", TOKEN)];
+            let answer = http::request(address.port(8500), "GET", "/v1/acl/token/self", &headers, b"")?;
+            if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+        });
+        Self { agent, authority, _folder: folder }
+    }
+
+    fn arguments(&self, files: &[&str]) -> Vec<String> {
+        let mut arguments = vec![self.agent.address().to_string(), "8501".to_owned(), TOKEN.to_owned()];
+        arguments.extend(files.iter().map(|file| self.authority.path(file).display().to_string()));
+        arguments
+    }
+
+    /// The same files as Java wants them.
+    fn make_key_stores(&self) {
+        let path = |name: &str| self.authority.path(name);
+        let mut openssl = Command::new("openssl");
+        openssl.args(["pkcs12", "-export", "-passout", &format!("pass:{PASSWORD}"), "-in"]).arg(path("client.pem"));
+        run(openssl.arg("-inkey").arg(path("client.key")).arg("-out").arg(path("client.p12")));
+        let mut keytool = Command::new("keytool");
+        keytool.args(["-importcert", "-noprompt", "-alias", "ca", "-storepass", PASSWORD, "-file"]).arg(path("ca.pem"));
+        run(keytool.arg("-keystore").arg(path("trust.jks")));
+    }
+}
+
+fn client(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
 #[test]
 fn the_python_client_works() {
     let agent = Agent::server(&Program::ours(), &["-node=n1"]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/client.py");
-    let mut python = Command::new(programs().join("python/bin/python"));
-    let address = agent.address();
-    assert_eq!(run(python.arg(script).arg(address.to_string())).lines().last(), Some("all done"));
+    let python = |arguments: &[String]| {
+        let mut python = Command::new(programs().join("python/bin/python"));
+        run(python.arg(client("client.py")).args(arguments))
+    };
+    assert_eq!(python(&[agent.address().to_string()]).lines().last(), Some("all done"));
+    let secured = Secured::start();
+    let files = ["ca.pem", "client.pem", "client.key"];
+    assert_eq!(python(&secured.arguments(&files)).lines().last(), Some("all done"), "with a token and TLS");
 }
 
 #[test]
 fn the_java_client_works() {
     let agent = Agent::server(&Program::ours(), &["-node=n1"]);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/Client.java");
-    let mut java = Command::new("java");
-    java.arg("-cp").arg(format!("{}/*", programs().join("java").display()));
-    let address = agent.address();
-    assert_eq!(run(java.arg(source).arg(address.to_string())).lines().last(), Some("all done"));
+    let java = |arguments: &[String]| {
+        let mut java = Command::new("java");
+        java.arg("-cp").arg(format!("{}/*", programs().join("java").display()));
+        run(java.arg(client("Client.java")).args(arguments))
+    };
+    assert_eq!(java(&[agent.address().to_string()]).lines().last(), Some("all done"));
+    let secured = Secured::start();
+    secured.make_key_stores();
+    let mut arguments = secured.arguments(&["client.p12", "trust.jks"]);
+    arguments.push(PASSWORD.to_owned());
+    assert_eq!(java(&arguments).lines().last(), Some("all done"), "with a token and TLS");
 }

@@ -11,6 +11,7 @@ pub mod dns;
 pub mod http;
 pub mod https;
 pub mod linear;
+pub mod pki;
 mod program;
 mod wait;
 

@@ -109,3 +109,28 @@ fn strangers_stay_out_and_a_pool_can_be_switched_while_it_runs() {
     let sender = Agent::start(&Program::ours(), &["-node=sender", &format!("-encrypt={OLD}"), second, &join]);
     eventually("the sender is in", PATIENCE, || if alive(&sender) == 3 { Ok(()) } else { Err("not yet".to_owned()) });
 }
+
+#[test]
+fn who_was_down_while_the_key_changed_needs_it_in_its_file() {
+    let encrypt = format!("-encrypt={OLD}");
+    let server = Agent::server(&Program::ours(), &["-node=server", &encrypt]);
+    let join = format!("-retry-join={}", server.address());
+    let mut late = Agent::start(&Program::ours(), &["-node=late", &encrypt, &join, "-retry-interval=1s"]);
+    meet(&[&server, &late]);
+    late.kill();
+    eventually("the death is known", PATIENCE, || if alive(&server) == 1 { Ok(()) } else { Err("no".to_owned()) });
+    for (method, key) in [("POST", NEW), ("PUT", NEW), ("DELETE", OLD)] {
+        change(&server, method, key);
+    }
+    assert_eq!(stored_keys(&server), [NEW]);
+    late.restart();
+    eventually("it knows that it is refused", PATIENCE, || {
+        let log = late.log();
+        if log.contains("Join failed") { Ok(()) } else { Err(log) }
+    });
+    assert_eq!(alive(&server), 1, "an old key opens nothing");
+    late.kill();
+    std::fs::write(late.data_dir().join("serf/local.keyring"), json!([NEW]).to_string()).expect("written");
+    late.restart();
+    meet(&[&server, &late]);
+}

@@ -114,6 +114,9 @@ fn cluster(log: &Log) -> Result<()> {
             "restore",
             "recovery",
             "autopilot",
+            "tls",
+            "floods",
+            "vulnerabilities",
         ],
     )
 }

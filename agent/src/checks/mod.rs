@@ -126,13 +126,16 @@ impl Runner {
         let generation = self.generation.fetch_add(1, Ordering::Relaxed);
         let (local, equipment, id) = (self.local.clone(), Arc::clone(&self.equipment), id.clone());
         let flap_half_life = self.flap_half_life;
+        let may_be_exposed = matches!(action, Action::Http(_) | Action::Grpc(_));
         let task = async move {
             // Spread the first runs, so that a restarted agent does not run all its checks at once.
             tokio::time::sleep(timing.interval.mul_f64(rand::random())).await;
             let mut thresholds = Thresholds::new(timing.thresholds);
             let mut damper = Damper::new(flap_half_life, Instant::now());
             loop {
-                let outcome = equipment.run(&action, timing.timeout, output_max).await;
+                let routed = may_be_exposed.then(|| local.upgrade()?.routed(&id, &action)).flatten();
+                let action = routed.as_ref().unwrap_or(&action);
+                let outcome = equipment.run(action, timing.timeout, output_max).await;
                 let Some(local) = local.upgrade() else { return };
                 if let Some(status) = thresholds.take(outcome.status) {
                     let held = damper.take(status, Instant::now());

@@ -17,6 +17,9 @@ pub const UDP_REQUEST_BYTES_MAX: usize = 4096;
 /// TCP connections at once, per address listened on.
 pub const TCP_CONNECTIONS_MAX: usize = 1024;
 
+/// TCP connections at once of one client address, so that nobody takes all of them.
+pub const TCP_PER_CLIENT_MAX: usize = 128;
+
 /// How long a TCP client may take for its next whole request, and for taking an answer.
 pub const TCP_IDLE: Duration = Duration::from_secs(10);
 

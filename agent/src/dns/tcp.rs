@@ -13,10 +13,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Current;
-use super::limits::{ACCEPT_PAUSE, TCP_CONNECTIONS_MAX, TCP_IDLE};
+use super::limits::{ACCEPT_PAUSE, TCP_CONNECTIONS_MAX, TCP_IDLE, TCP_PER_CLIENT_MAX};
+use crate::seats::Seats;
 
-/// Accepts connections until told to stop. When all places are taken, new connections wait to be accepted.
+/// Accepts connections until told to stop. When all places are taken, new connections wait to be accepted; who has too
+/// many is cut off.
 pub(super) async fn serve(server: Arc<Current>, listener: TcpListener, stop: CancellationToken) {
+    let seats = Seats::new(TCP_PER_CLIENT_MAX);
     let places = Arc::new(Semaphore::new(TCP_CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -26,9 +29,10 @@ pub(super) async fn serve(server: Arc<Current>, listener: TcpListener, stop: Can
         };
         match accepted {
             Ok((stream, client)) => {
+                let Some(seat) = seats.take(client.ip()) else { continue };
                 let (server, stop) = (Arc::clone(&server), stop.clone());
                 tokio::spawn(async move {
-                    let _place = place;
+                    let _held = (place, seat);
                     stop.run_until_cancelled(Box::pin(converse(&server, stream, client.ip()))).await;
                 });
             }

@@ -13,8 +13,6 @@ pub const TXN_OPERATIONS_MAX: usize = 8192;
 pub const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest request head (line and headers), bytes; it also bounds the length of a key.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
-/// Open connections of one client address (`limits.http_max_conns_per_client` may change it).
-pub const CONNECTIONS_PER_CLIENT_MAX: usize = 200;
 /// Open connections in all.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// How long a client may take to send a request head, and how long a kept connection may lie idle. Above the 90
@@ -61,8 +59,6 @@ pub struct Limits {
     pub txn_bytes_max: usize,
     /// Most operations of a transaction.
     pub txn_operations_max: usize,
-    /// Open connections of one client address, 0 for no limit.
-    pub connections_per_client_max: usize,
 }
 
 impl Default for Limits {
@@ -71,7 +67,6 @@ impl Default for Limits {
             kv_value_bytes_max: KV_VALUE_BYTES_MAX,
             txn_bytes_max: TXN_BYTES_MAX,
             txn_operations_max: TXN_OPERATIONS_MAX,
-            connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX,
         }
     }
 }

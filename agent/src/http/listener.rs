@@ -1,11 +1,9 @@
 //! The HTTP server on its sockets: limits on connections, slow clients, an orderly stop.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,16 +25,21 @@ use super::limits::{
 };
 use super::sockets::{Accepted, Listener, OpenListener, Wire};
 use super::{HttpState, routes};
+use crate::seats::Seats;
 
-/// Serves the API on all sockets until `stop` is cancelled, then lets requests in progress finish for a moment.
+/// Serves the API on all sockets, as many connections as there are seats, until `stop` is cancelled, then lets requests in progress finish for a moment.
 ///
 /// # Errors
 /// When a socket cannot be handed to the runtime. Unix sockets are removed at the end.
-pub async fn serve(state: Arc<HttpState>, listeners: Vec<Listener>, stop: CancellationToken) -> io::Result<()> {
-    let connections_per_client_max = state.limits.connections_per_client_max;
+pub async fn serve(
+    state: Arc<HttpState>,
+    listeners: Vec<Listener>,
+    seats: Arc<Seats>,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let router = Router::new().fallback(routes::answer).with_state(state);
     let waits = Waits { head: HEAD_WAIT, stop: STOP_WAIT };
-    Server::new(router, connections_per_client_max, waits, stop).run(listeners).await
+    Server::new(router, seats, waits, stop).run(listeners).await
 }
 
 /// How long the server waits for others.
@@ -52,7 +55,7 @@ struct Waits {
 struct Server {
     router: Router,
     connections: Arc<Semaphore>,
-    clients: Arc<Clients>,
+    seats: Arc<Seats>,
     waits: Waits,
     tasks: TaskTracker,
     /// Accept no more, finish what is in progress.
@@ -62,11 +65,11 @@ struct Server {
 }
 
 impl Server {
-    fn new(router: Router, connections_per_client_max: usize, waits: Waits, stop: CancellationToken) -> Self {
+    fn new(router: Router, seats: Arc<Seats>, waits: Waits, stop: CancellationToken) -> Self {
         Self {
             router,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            clients: Arc::new(Clients { open: Mutex::default(), max: connections_per_client_max }),
+            seats,
             waits,
             tasks: TaskTracker::new(),
             stop,
@@ -116,7 +119,7 @@ impl Server {
             // Who may open the socket is decided by its permissions; there is no address to count by.
             Accepted::Unix(stream) => self.converse_until_cut(stream, None).await,
             Accepted::Tcp(stream, peer, tls) => {
-                let Some(_seat) = self.clients.take_seat(peer.ip()) else {
+                let Some(_seat) = self.seats.take(peer.ip()) else {
                     // In the clear even where TLS is spoken: a handshake for a refusal is too much.
                     refuse(stream).await;
                     return;
@@ -197,42 +200,6 @@ async fn refuse(mut stream: TcpStream) {
     // The client may be gone already, and nobody else wants to know.
     let _ = stream.write_all(ANSWER).await;
     close(stream).await;
-}
-
-/// Open connections by client address; `max` 0 is no limit.
-struct Clients {
-    open: Mutex<HashMap<IpAddr, usize>>,
-    max: usize,
-}
-
-/// One of the connections that a client may have; given back when dropped.
-struct Seat {
-    clients: Arc<Clients>,
-    address: IpAddr,
-}
-
-impl Clients {
-    fn take_seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
-        if self.max > 0 && *count >= self.max {
-            return None;
-        }
-        *count += 1;
-        Some(Seat { clients: self.clone(), address })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut open = self.clients.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut entry) = open.entry(self.address) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use tokio::sync::{Notify, watch};
 
 use super::build::{BuiltCheck, Rules, build_service, build_service_as, build_service_checks, build_standalone_check};
 use super::error::LocalError;
+use super::expose::rerouted;
 use super::limits::{CATALOG_WAIT_MAX, CHECKS_MAX, REAP_INTERVAL, SERVICES_MAX};
+use super::probe::Action;
 use super::registry::{Change, OutputDelay, Registry, Source};
 use super::sidecar;
 use super::spec::{CheckSpec, ServiceSpec, StandaloneCheckSpec};
@@ -41,6 +43,8 @@ pub struct Settings {
     pub tokens: Arc<Tokens>,
     /// Ports that sidecars without a port get theirs from; `None` when they must give one.
     pub sidecar_ports: Option<RangeInclusive<u16>>,
+    /// Ports on which proxies expose what checks ask.
+    pub expose_ports: RangeInclusive<u16>,
     /// Whom checks over TLS trust, and who they are.
     pub check_tls: TlsSettings,
     /// Time in which half of a check's flapping is forgotten; zero for no damping.
@@ -58,6 +62,7 @@ impl Default for Settings {
             discard_check_output: false,
             tokens: Arc::default(),
             sidecar_ports: None,
+            expose_ports: 21_500..=21_755,
             check_tls: TlsSettings::default(),
             flap_half_life: Duration::ZERO,
         }
@@ -438,6 +443,15 @@ impl LocalAgent {
     pub(super) fn start_check(&self, id: &CheckId, spec: &CheckSpec, token: &Token, now: Instant) {
         let token = if *token == Token::default() { self.agent_token() } else { token.clone() };
         self.runner.start(id, spec, &token, spec.output_max(self.settings.check_output_max_size), now);
+    }
+
+    /// What a check does now: the same through a proxy, if one exposes the checks of its service.
+    pub(crate) fn routed(&self, id: &CheckId, action: &Action) -> Option<Action> {
+        self.with_registry_mut(|registry| {
+            let service = registry.checks().get(id).map(|entry| entry.check.service_id.clone())?;
+            let (address, port) = registry.exposed.route(&service, id, &self.settings.expose_ports)?;
+            rerouted(action, address, port)
+        })
     }
 
     /// Takes the result of a check's task, unless the check was replaced meanwhile.

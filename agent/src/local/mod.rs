@@ -7,6 +7,7 @@ mod agent;
 mod build;
 mod compare;
 mod error;
+mod expose;
 mod identity;
 pub mod limits;
 mod load;

@@ -10,6 +10,7 @@ use model::{CheckId, HealthCheck, NodeService, ServiceId, Status, Token};
 use serde::{Deserialize, Serialize};
 
 use super::build::BuiltCheck;
+use super::expose::Exposed;
 use super::spec::CheckSpec;
 
 /// Where a registration came from.
@@ -79,6 +80,8 @@ pub struct Registry {
     pub(super) gone_services: BTreeMap<ServiceId, Token>,
     pub(super) gone_checks: BTreeMap<CheckId, Token>,
     pub(super) node_in_sync: bool,
+    /// Checks that go through proxies.
+    pub(super) exposed: Exposed,
     revision: u64,
 }
 
@@ -112,6 +115,7 @@ impl Registry {
         let revision = self.next_revision();
         let id = service.id.clone();
         self.gone_services.remove(&id);
+        self.exposed.put(&service);
         for entry in self.checks.values_mut().filter(|entry| entry.check.service_id == id) {
             let check = Arc::make_mut(&mut entry.check);
             check.service_name = service.service.clone();
@@ -173,6 +177,7 @@ impl Registry {
     /// Removes a service; its checks must have been removed before.
     pub fn remove_service(&mut self, id: &ServiceId) -> Option<ServiceEntry> {
         let entry = self.services.remove(id)?;
+        self.exposed.remove(id);
         self.next_revision();
         self.gone_services.insert(id.clone(), entry.token.clone());
         Some(entry)
@@ -181,6 +186,7 @@ impl Registry {
     /// Removes a check.
     pub fn remove_check(&mut self, id: &CheckId) -> Option<CheckEntry> {
         let entry = self.checks.remove(id)?;
+        self.exposed.remove_check(id);
         self.next_revision();
         self.gone_checks.insert(id.clone(), entry.token.clone());
         Some(entry)

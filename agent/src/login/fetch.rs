@@ -24,6 +24,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Who asks.
+#[derive(Clone, Copy)]
 pub enum Credential<'a> {
     /// Anybody.
     None,

@@ -244,7 +244,11 @@ pub(super) async fn read_frame(
         // Memory follows what has come: at most double, never what a peer merely announces.
         buffer.reserve(buffer.len().clamp(4 * 1024, 1024 * 1024));
         let count = if buffer.is_empty() {
-            reader.read_buf(buffer).await?
+            match reader.read_buf(buffer).await {
+                // Who was killed did not say goodbye, as TLS wants it. Between frames nothing is lost by that.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            }
         } else {
             timeout(limits::FRAME_TIMEOUT, reader.read_buf(buffer)).await.map_err(|_| ReadError::Slow)??
         };

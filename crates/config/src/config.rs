@@ -218,6 +218,8 @@ pub struct Ports {
     pub server: u16,
     /// Ports that sidecars without a port get theirs from; `None` when they must give one.
     pub sidecars: Option<(u16, u16)>,
+    /// First and last port on which proxies expose what checks ask.
+    pub exposed: (u16, u16),
 }
 
 /// Levels of the log, quietest last.

@@ -303,6 +303,7 @@ fn ports(reader: &mut Reader<'_>) -> Ports {
         serf_wan: reader.port("ports.serf_wan"),
         server,
         sidecars: sidecar_ports(reader),
+        exposed: exposed_ports(reader),
     }
 }
 
@@ -316,6 +317,16 @@ fn sidecar_ports(reader: &mut Reader<'_>) -> Option<(u16, u16)> {
         reader.refuse("ports.sidecar_min_port", &text);
     }
     Some((first, last))
+}
+
+fn exposed_ports(reader: &mut Reader<'_>) -> (u16, u16) {
+    let mut port = |key| reader.port(key).unwrap_or(0);
+    let (first, last) = (port("ports.expose_min_port"), port("ports.expose_max_port"));
+    if first > last {
+        let text = format!("expose_min_port must be less than expose_max_port: {first} is above {last}");
+        reader.refuse("ports.expose_min_port", &text);
+    }
+    (first, last)
 }
 
 fn dns(reader: &mut Reader<'_>) -> Dns {

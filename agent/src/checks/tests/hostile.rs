@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::{grpc, h2ping, within};
+use super::super::{docker, grpc, h2ping, os_service, within};
 use super::*;
 use crate::local::{GrpcProbe, H2Probe, TlsChoice};
 
@@ -148,4 +148,110 @@ async fn hundreds_of_hanging_targets_do_not_hold_up_a_good_one() {
         }
     };
     tokio::time::timeout(TIMEOUT, closed).await.expect("the connections are closed");
+}
+
+/// A Docker daemon that answers every connection with the next of the texts, and then with silence.
+async fn daemon(folder: &std::path::Path, name: &str, answers: Vec<Vec<u8>>) -> String {
+    let path = folder.join(name);
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    tokio::spawn(async move {
+        let mut answers = answers.into_iter();
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            if let Some(answer) = answers.next() {
+                let _ = stream.write_all(&answer).await;
+            } else {
+                open.push(stream);
+            }
+        }
+    });
+    format!("unix://{}", path.display())
+}
+
+fn http_answer(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+#[tokio::test]
+async fn docker_daemons_that_hang_lie_or_close_are_critical() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = || http_answer(r#"{"Id":"e1"}"#);
+    let piece = |length: u32, text: &str| {
+        let head = [&[1, 0, 0, 0][..], &length.to_be_bytes()].concat();
+        let size = head.len() + text.len();
+        [format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n").into_bytes(), head, text.into()].concat()
+    };
+    for (name, answers) in [
+        ("silent", vec![]),
+        ("closes", vec![Vec::new()]),
+        ("garbage", vec![b"\0\xff not HTTP\r\n\r\n".to_vec()]),
+        ("no-json", vec![http_answer("{{{")]),
+        ("no-id", vec![http_answer("{}")]),
+        ("long-id", vec![http_answer(&format!(r#"{{"Id":"{}"}}"#, "x".repeat(100_000)))]),
+        ("cut", vec![b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{".to_vec()]),
+        ("huge-head", vec![[b"HTTP/1.1 200 OK\r\n".to_vec(), b"a: b\r\n".repeat(200_000)].concat()]),
+        ("lying-piece", vec![made(), piece(u32::MAX, "short"), http_answer("{}")]),
+        ("no-end", vec![made(), piece(2, "ok")]),
+        ("odd-code", vec![made(), piece(2, "ok"), http_answer(r#"{"ExitCode":"0"}"#)]),
+        ("big-code", vec![made(), piece(2, "ok"), http_answer(r#"{"ExitCode":9999999999}"#)]),
+    ] {
+        let host = daemon(folder.path(), name, answers).await;
+        let outcome = within(SHORT * 3, "docker", docker::run(&host, "web", &["true".to_owned()], 100)).await;
+        assert_eq!(outcome.status, Status::Critical, "{name}: {}", outcome.output);
+        assert!(!outcome.output.is_empty() && outcome.output.len() < 10_000, "{name}: {}", outcome.output.len());
+    }
+}
+
+#[tokio::test]
+async fn a_docker_program_that_floods_keeps_only_its_end() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "y".repeat(5_000_000);
+    let head = [&[1, 0, 0, 0][..], &5_000_000_u32.to_be_bytes()].concat();
+    let output = [b"HTTP/1.1 200 OK\r\ncontent-length: 5000008\r\n\r\n".to_vec(), head, text.into_bytes()].concat();
+    let answers = vec![http_answer(r#"{"Id":"e1"}"#), output, http_answer(r#"{"ExitCode":0}"#)];
+    let host = daemon(folder.path(), "flood", answers).await;
+    let outcome = within(TIMEOUT, "docker", docker::run(&host, "web", &["true".to_owned()], 100)).await;
+    assert_eq!(outcome.status, Status::Passing, "{}", outcome.output);
+    assert!(outcome.output.ends_with(&"y".repeat(100)) && outcome.output.len() < 300, "{}", outcome.output.len());
+}
+
+#[tokio::test]
+async fn a_service_manager_that_hangs_floods_or_lies_is_critical() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in [
+        ("hangs", "exec sleep 77"),
+        ("floods", "head -c 5000000 /dev/zero | tr '\\0' y"),
+        ("lies", "echo active indeed"),
+        ("binary", "printf '\\377\\376active'"),
+        ("silent", "exit 0"),
+    ] {
+        let program = folder.path().join(name);
+        std::fs::write(&program, format!("#!/bin/sh\n{text}\n")).expect("written");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("set");
+        let limit = if name == "hangs" { SHORT } else { TIMEOUT };
+        let outcome = os_service::run(&program.display().to_string(), "web", limit).await;
+        assert_eq!(outcome.status, Status::Critical, "{name}: {}", outcome.output);
+        assert!(outcome.output.len() < 1000, "{name}: {}", outcome.output.len());
+    }
+}
+
+#[tokio::test]
+async fn grpc_and_http2_targets_that_hang_or_close_are_critical() {
+    let hanging = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
+    let silent = hanging.local_addr().expect("bound").to_string();
+    let closing = server(&[""]).await;
+    // An empty SETTINGS frame, then nothing; and one that promises more than comes.
+    let settings_only = endless("\0\0\0\u{4}\0\0\0\0\0", b"", Duration::from_millis(20)).await;
+    let cut_frame = server(&["\0\0\u{7f}\u{1}\u{4}\0\0\0\u{1}abc"]).await;
+    for target in [silent, closing, settings_only, cut_frame] {
+        let probe = GrpcProbe { target: target.clone(), tls: None };
+        let outcome = within(SHORT, "grpc", grpc::run(&probe, &tls())).await;
+        assert_eq!(outcome.status, Status::Critical, "{target}: {}", outcome.output);
+        let probe = H2Probe { address: target.clone(), tls: None };
+        let outcome = within(SHORT, "ping", h2ping::run(&probe, &tls())).await;
+        assert_eq!(outcome.status, Status::Critical, "{target}: {}", outcome.output);
+    }
 }

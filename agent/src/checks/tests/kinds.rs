@@ -317,3 +317,33 @@ async fn an_alias_follows_a_service_of_another_node() {
     remote.send_replace((3, check("critical")));
     shows("Aliased check \"db up\" failing: ").await;
 }
+
+#[tokio::test]
+async fn checks_behind_a_proxy_that_exposes_them_go_through_it() {
+    let proxy = server(&["HTTP/1.1 200 OK\r\n\r\nthrough the proxy"]).await;
+    let port: u16 = proxy.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let settings = Settings { expose_ports: port..=port, check_update_interval: Duration::ZERO, ..Settings::default() };
+    let local = LocalAgent::open(settings, None, &[], &[], None).await.expect("opens");
+    let register = async |json: &str| {
+        let spec: ServiceSpec = serde_json::from_str(json).expect("a test's own JSON");
+        local.register_service(&spec, Source::Remote, false).await.expect("registered");
+    };
+    register(r#"{"Name":"web","Port":1,"Check":{"HTTP":"http://127.0.0.1:1/up","Interval":"1s"}}"#).await;
+    register(
+        r#"{"Name":"proxy","Kind":"connect-proxy","Port":2,"Address":"127.0.0.1",
+        "Proxy":{"DestinationServiceName":"web","DestinationServiceID":"web","Expose":{"Checks":true}}}"#,
+    )
+    .await;
+    let mut changes = local.watch();
+    let mut until = async |wanted: &str| {
+        let told = async {
+            while !local.with_registry(|registry| registry.checks()["service:web"].check.output.contains(wanted)) {
+                changes.changed().await.expect("the agent lives");
+            }
+        };
+        tokio::time::timeout(TIMEOUT, told).await.unwrap_or_else(|_| panic!("never {wanted}"));
+    };
+    until(&format!("HTTP GET http://{proxy}/up: 200 OK Output: through the proxy")).await;
+    local.deregister_service(&"proxy".into()).await.expect("removed");
+    until("127.0.0.1:1").await;
+}

@@ -22,7 +22,7 @@ fn start(router: Router, per_client_max: usize, waits: Waits) -> Running {
     let listeners = bind(&["127.0.0.1:0".parse().expect("an address")], None).expect("a free port");
     let address = listeners[0].local_addr().expect("bound");
     let stop = CancellationToken::new();
-    let ended = tokio::spawn(Server::new(router, per_client_max, waits, stop.clone()).run(listeners));
+    let ended = tokio::spawn(Server::new(router, Seats::new(per_client_max), waits, stop.clone()).run(listeners));
     Running { address, stop, ended }
 }
 
@@ -51,18 +51,6 @@ const OK: &[u8] = b"GET /ok HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn ok_router() -> Router {
     Router::new().route("/ok", get(|| async { "ok" }))
-}
-
-#[test]
-fn seats_are_given_back() {
-    let clients = Arc::new(Clients { open: Mutex::default(), max: 2 });
-    let address = IpAddr::from([127, 0, 0, 1]);
-    let first = clients.take_seat(address).expect("free");
-    let _second = clients.take_seat(address).expect("free");
-    assert!(clients.take_seat(address).is_none());
-    assert!(clients.take_seat(IpAddr::from([127, 0, 0, 2])).is_some());
-    drop(first);
-    assert!(clients.take_seat(address).is_some());
 }
 
 #[tokio::test]

@@ -41,8 +41,6 @@ pub(super) static FOREIGN: &[Setting] = &[
     not_yet("auto_config", Any, "null", AUTO),
     // Service mesh and federation.
     not_yet("connect.enable_mesh_gateway_wan_federation", Bool, "false", WAN),
-    moot("ports.expose_min_port", Int, "21500", "Matters only with Connect."),
-    moot("ports.expose_max_port", Int, "21755", "Matters only with Connect."),
     moot("enable_central_service_config", Bool, "false", "Matters only with Connect."),
     not_yet("primary_gateways", TextList, "[]", WAN).flag("primary-gateway"),
     moot("primary_gateways_interval", Duration, "\"30s\"", "Matters only with mesh gateways."),

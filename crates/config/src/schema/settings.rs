@@ -65,6 +65,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         "First port for sidecars that give none; 0 or less turns the choice off.",
     ),
     row("ports.sidecar_max_port", Int, "21255", "Last port for sidecars that give none."),
+    row("ports.expose_min_port", Int, "21500", "First port on which proxies expose what checks ask."),
+    row("ports.expose_max_port", Int, "21755", "Last port on which proxies expose what checks ask."),
     row("ports.grpc", Int, "-1", "Port of gRPC; -1 turns it off.").flag("grpc-port").support(Support::NotYet(GRPC)),
     row("ports.grpc_tls", Int, "-1", "Port of gRPC with TLS; -1 turns it off.")
         .flag("grpc-tls-port")

@@ -176,3 +176,21 @@ fn keys_go_out_and_in_as_sec1() {
     let large = keys::generate(Some(384)).expect("a key");
     assert_eq!(keys::read(&keys::to_pem(&large)).expect("readable").public_key_raw(), large.public_key_raw());
 }
+
+#[test]
+fn a_request_with_several_identities_is_refused() {
+    use rcgen::{CertificateParams, KeyPair, SanType};
+    let (_, ca) = begin();
+    let request = |services: &[&str]| {
+        let uri = |name: &&str| SanType::URI(service(&ca, name).uri().try_into().expect("ASCII"));
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = services.iter().map(uri).collect();
+        let key = KeyPair::generate().expect("a key");
+        params.serialize_request(&key).and_then(|request| request.pem()).expect("a request")
+    };
+    assert!(SigningRequest::read(&request(&["web"])).is_ok());
+    for (services, count) in [(&["web", "db"][..], 2), (&[], 0)] {
+        let error = SigningRequest::read(&request(services)).map(|_| ()).expect_err("one is allowed").to_string();
+        assert!(error.contains(&format!("invalid number of URIs: {count}")), "{error}");
+    }
+}
