@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::orders::{Order, Orders, Signalled, Signals};
 use crate::start::Parts;
-use crate::{log, start};
+use crate::{figures, log, start};
 
 /// Longest that the members are given to hear that we leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -129,6 +129,8 @@ async fn reload(parts: &Parts, settings: &mut Settings, read_again: &ReadAgain) 
     parts.tls.reload(&config.tls).map_err(|error| error.to_string())?;
     parts.dns.store(Arc::new(parts.dns.load().reconfigured(&config)));
     parts.tokens.configure(config.acl.tokens.clone());
+    figures::refilter(&config);
+    parts.local.reconfigure(&config.node_meta, config.discard_check_output);
     let (services, checks) = start::definitions(&config).map_err(|error| error.to_string())?;
     parts.local.reload(&services, &checks).await.map_err(|error| error.to_string())?;
     parts.watches.replace(&config).map_err(|error| error.to_string())?;

@@ -1,23 +1,26 @@
 //! What this agent's metrics are made of: where they are sent, and the gauges that are read when somebody looks.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use config::Config;
 use gossip::Status;
 
 use crate::gossip::Pool;
 use crate::raft::node::RaftNode;
+use crate::raft::state_machine::LAST_BATCH;
 use crate::start::Tasks;
 use crate::telemetry::{self, Gauge, Naming, PrefixFilter, Protocol, Sink};
 use crate::tls::AgentTls;
 
+/// Time between two measurements of how long ago a leader heard from a majority.
+const CONTACT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Starts recording, and sending to the sinks that are configured.
 pub(crate) fn start(config: &Config, tasks: &Tasks, tls: &Arc<AgentTls>) {
     let settings = &config.telemetry;
-    let (filter, unreadable) = PrefixFilter::parse(&settings.prefix_filter, settings.filter_default);
-    for rule in unreadable {
-        tracing::warn!(target: "agent::agent", "Filter rule must begin with either '+' or '-': \"{rule}\"");
-    }
+    let filter = filter(config);
     let sinks = sinks(config);
     // Consul puts the host into the names only when somebody outside gets them.
     let outside = !sinks.is_empty() || !settings.prometheus_retention_time.is_zero();
@@ -33,6 +36,22 @@ pub(crate) fn start(config: &Config, tasks: &Tasks, tls: &Arc<AgentTls>) {
     for sink in sinks {
         tasks.spawn(telemetry::run_sink(registry, sink));
     }
+}
+
+/// The rules of a new configuration.
+pub(crate) fn refilter(config: &Config) {
+    if let Some(registry) = telemetry::registry() {
+        registry.set_filter(filter(config));
+    }
+}
+
+fn filter(config: &Config) -> PrefixFilter {
+    let settings = &config.telemetry;
+    let (filter, unreadable) = PrefixFilter::parse(&settings.prefix_filter, settings.filter_default);
+    for rule in unreadable {
+        tracing::warn!(target: "agent::agent", "Filter rule must begin with either '+' or '-': \"{rule}\"");
+    }
+    filter
 }
 
 fn sinks(config: &Config) -> Vec<Sink> {
@@ -81,7 +100,14 @@ pub(crate) fn collect(lan: &Pool, raft: Option<&RaftNode>) {
         gauges.push(Gauge::new("raft.applied_index", number("applied_index")));
         gauges.push(Gauge::new("raft.last_index", number("last_log_index")));
         gauges.push(Gauge::new("raft.peers", raft.configuration().servers.len() as f64));
+        gauges.push(Gauge::new("raft.commitNumLogs", LAST_BATCH.load(Ordering::Relaxed) as f64));
+        gauges.push(Gauge::new("rpc.queries_blocking", crate::rpc::queries_blocking() as f64));
         let is_leader = raft.leadership().borrow().is_local;
+        if is_leader {
+            let health = raft.autopilot_health(&server::endpoint::autopilot::config(&raft.reader().load()));
+            gauges.push(Gauge::new("autopilot.healthy", f64::from(u8::from(health.healthy))));
+            gauges.push(Gauge::new("autopilot.failure_tolerance", health.failure_tolerance as f64));
+        }
         gauges.push(Gauge::new("server.isLeader", f64::from(u8::from(is_leader))));
     });
 }
@@ -121,8 +147,11 @@ pub(crate) async fn follow_raft(raft: RaftNode) {
             telemetry::count(if is_leader { "raft.state.leader" } else { "raft.state.follower" }, &[]);
             was_leader = Some(is_leader);
         }
-        if leadership.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = leadership.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(CONTACT_INTERVAL) => if let Some(silence) = raft.quorum_silence() {
+                telemetry::measure("raft.leader.lastContact", &[], silence);
+            },
         }
     }
 }

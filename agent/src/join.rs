@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use config::KubernetesPods;
 use hickory_resolver::TokioResolver;
 use rand::Rng as _;
 
 use crate::gossip::Pool;
+use crate::kubernetes;
 
 /// Most addresses that one join entry may resolve to; more are cut off.
 const ADDRESSES_PER_ENTRY_MAX: usize = 64;
@@ -25,6 +27,9 @@ pub enum JoinError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A provider cannot be asked.
+    #[error("{0}")]
+    Provider(String),
     /// The name does not resolve.
     #[error("Failed to resolve {host}: lookup {host}: {cause}")]
     Unresolved {
@@ -65,6 +70,21 @@ impl Resolver {
     /// # Errors
     /// When the entry is malformed or its name has no address.
     pub async fn resolve(&self, entry: &str) -> Result<Vec<SocketAddr>, JoinError> {
+        match KubernetesPods::parse(entry) {
+            None => self.resolve_address(entry).await,
+            Some(Err(cause)) => Err(JoinError::Provider(cause)),
+            Some(Ok(pods)) => {
+                let found = kubernetes::addresses(&pods).await.map_err(JoinError::Provider)?;
+                let mut addresses = Vec::new();
+                for entry in found.iter().take(ADDRESSES_PER_ENTRY_MAX) {
+                    addresses.extend(self.resolve_address(entry).await?);
+                }
+                Ok(addresses)
+            }
+        }
+    }
+
+    async fn resolve_address(&self, entry: &str) -> Result<Vec<SocketAddr>, JoinError> {
         let (host, port) = split_entry(entry, self.port)?;
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
@@ -85,9 +105,6 @@ impl Resolver {
 fn split_entry(entry: &str, default_port: u16) -> Result<(String, u16), JoinError> {
     let malformed = |reason| JoinError::Malformed { entry: entry.to_owned(), reason };
     let text = entry.trim();
-    if text.contains("provider=") {
-        return Err(malformed("cloud auto-join providers are not available; use a DNS name that lists the servers"));
-    }
     if text.contains(char::is_whitespace) {
         return Err(malformed("it has spaces in it"));
     }
@@ -194,6 +211,5 @@ mod tests {
         assert_eq!(split("consul-server.default.svc"), Ok(("consul-server.default.svc".to_owned(), 8301)));
         assert!(split("host:70000").is_err());
         assert!(split("[::1").is_err());
-        assert!(split("provider=aws tag_key=x").is_err_and(|text| text.contains("providers")));
     }
 }

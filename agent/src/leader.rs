@@ -22,7 +22,7 @@ use crate::backend::Backend;
 use crate::gossip::Pool;
 use crate::raft::node::{NotDone, RaftNode};
 use crate::rpc::local::LocalServer;
-use crate::telemetry::Counter;
+use crate::telemetry::{Counter, Timer};
 use crate::tokens::now;
 use crate::{events, servers};
 
@@ -43,6 +43,7 @@ const MESH_INTERVAL: Duration = Duration::from_secs(1);
 const COORDINATE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Nodes that failed and were held back by the brake on mass failures.
+static RECONCILED: Timer = Timer::new("leader.reconcile");
 static HELD: Counter = Counter::new("leader.mass_failure_brake.held");
 
 /// Everything the duties need.
@@ -160,7 +161,10 @@ struct Members {
 impl Members {
     /// One pass over all members; when the next one is due.
     async fn reconcile(&mut self, duties: &Duties) -> Instant {
-        match self.pass(duties).await {
+        let started = std::time::Instant::now();
+        let done = self.pass(duties).await;
+        RECONCILED.since(started);
+        match done {
             Some(again_at) => {
                 let due = Instant::now() + RECONCILE_INTERVAL;
                 again_at.map_or(due, |again_at| again_at.min(due))

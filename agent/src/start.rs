@@ -366,7 +366,8 @@ fn start_interfaces(
 ) -> Result<Arc<dns::Current>> {
     let audit = config.audit.as_ref().map(Audit::open).transpose().context("cannot open the audit log")?;
     (http_sockets, http_seats, dns_sockets): (Vec<http::Listener>, Arc<Seats>, Vec<dns::Listener>),
-) -> Arc<dns::Current> {
+) -> Result<Arc<dns::Current>> {
+    let policy = http::Policy::new(&config.http).map_err(anyhow::Error::msg)?;
     let state = Arc::new(HttpState {
         backend: backend.clone(),
         agent,
@@ -391,6 +392,7 @@ fn start_interfaces(
             txn_bytes_max: config.limits.txn_max_req_len,
             txn_operations_max: config.limits.txn_max_ops,
         },
+        policy,
     });
     tasks.spawn_vital(http::serve(state, http_sockets, http_seats, tasks.stop.clone()));
     let answerer = dns::server_of(config, backend.clone(), rights.shared_tokens());

@@ -91,6 +91,8 @@ fn conformance(log: &Log) -> Result<()> {
         "login",
         "acl_life",
         "canary",
+        "reload",
+        "figures",
         "cli",
         "commands",
     ];

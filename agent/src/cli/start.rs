@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::agent::parse;
 use crate::agent::ReadAgain;
+use crate::data_dir::check_layout;
 use crate::log::{FileSettings, RotatingFile, Syslog};
 use crate::version::{CONCORD_VERSION, CONSUL_API_VERSION};
 use crate::{local, log};
@@ -71,6 +72,7 @@ fn prepare(mut loaded: Loaded) -> Result<(Loaded, Runtime)> {
     let config = &mut loaded.config;
     if let Some(dir) = &config.data_dir {
         fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
+        check_layout(dir)?;
     }
     let id = local::load_node_id(config.data_dir.as_deref(), config.node_id.as_deref())?;
     config.node_id = Some(id.to_string());

@@ -28,6 +28,7 @@ mod listener;
 mod mesh;
 mod operator;
 mod path;
+pub mod policy;
 mod prepared_query;
 mod pretty;
 mod query;
@@ -56,6 +57,7 @@ use crate::rights::AgentRights;
 pub use agent::AgentFacts;
 pub use limits::Limits;
 pub use listener::serve;
+pub use policy::Policy;
 pub use routes::table;
 pub use sockets::{BindError, Listener, bind, bind_unix};
 pub use ui::{Ui, UiSettings};
@@ -95,4 +97,6 @@ pub struct HttpState {
     pub audit: Option<Audit>,
     /// The limits that configuration may change.
     pub limits: Limits,
+    /// What the configuration says about every request.
+    pub policy: Policy,
 }

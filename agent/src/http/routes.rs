@@ -595,12 +595,15 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         Err(error) => return plain(Err(Failure::bad_request(format!("Bad request: {error}")))).await,
     };
     let looks = Looks { pretty: state.pretty_always || query.has("pretty"), gzip: gzip::is_accepted(&head.headers) };
+    if let Err(failure) = state.policy.check_blocked(route.pattern) {
+        return dressed(&state, Err(failure), looks).await;
+    }
     let Some((_, endpoint)) = route.methods.iter().find(|(method, _)| *method == head.method) else {
         let answer = match head.method {
             Method::OPTIONS => Ok(Reply::empty(StatusCode::OK).with_header(http::header::ALLOW, route.allowed())),
             _ => Err(Failure::method_not_allowed(&head.method, route.allowed())),
         };
-        return render(answer, looks).await;
+        return dressed(&state, answer, looks).await;
     };
     let client = head.extensions.get::<Client>().map(|client| client.0);
     let is_discovery = ["/v1/catalog/", "/v1/health/"].iter().any(|family| route.pattern.starts_with(family));
@@ -611,19 +614,49 @@ pub async fn answer(State(state): State<Arc<HttpState>>, request: Request<Body>)
         None => None,
     };
     let started = Instant::now();
-    let answer = match access::check(&call, *endpoint).await {
+    let allowed = match state.policy.check_writer(&head.method, client) {
+        Ok(()) => access::check(&call, *endpoint).await,
+        Err(failure) => Err(failure),
+    };
+    let answer = match allowed {
         Ok(()) => dispatch(*endpoint, &mut call).await,
         Err(failure) => Err(failure),
     };
     series_of(*endpoint, route.pattern, &head.method).since(started);
+    count_catalog(*endpoint, answer.is_ok());
     if let Err(failure) = &answer {
         tracing::debug!(method = %head.method, path = head.uri.path(), ?failure, "request failed");
     }
-    let response = render(answer, looks).await;
+    let response = dressed(&state, answer, looks).await;
     if let Some(record) = record {
         record.end(response.status());
     }
     response
+}
+
+/// The answer of an endpoint, with the headers that the configuration adds to all of them.
+async fn dressed(state: &HttpState, answer: Answer, looks: Looks) -> Response {
+    let mut response = render(answer, looks).await;
+    state.policy.add_headers(response.headers_mut());
+    response
+}
+
+/// Counts questions to the catalog under the names that clients of it have in Consul.
+fn count_catalog(endpoint: Endpoint, ok: bool) {
+    let name = match endpoint {
+        Endpoint::CatalogRegister => "catalog_register",
+        Endpoint::CatalogDeregister => "catalog_deregister",
+        Endpoint::CatalogDatacenters => "catalog_datacenters",
+        Endpoint::CatalogNodes => "catalog_nodes",
+        Endpoint::CatalogServices => "catalog_services",
+        Endpoint::CatalogService => "catalog_service_nodes",
+        Endpoint::CatalogNodeServices => "catalog_node_services",
+        _ => return,
+    };
+    crate::telemetry::count(&format!("client.api.{name}"), &[]);
+    if ok {
+        crate::telemetry::count(&format!("client.api.success.{name}"), &[]);
+    }
 }
 
 /// The timer of an endpoint, `http.GET.v1.kv._`: made once.

@@ -2,9 +2,11 @@
 //! shows of them. Changes are on the disk before they are answered; the catalog follows (`sync`).
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use client::tls::TlsSettings;
 use futures::future::BoxFuture;
 use model::{CheckId, Node, NodeService, ServiceId, Status, Token};
@@ -84,6 +86,9 @@ pub type Ask = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Reques
 /// The registrations of this agent.
 pub struct LocalAgent {
     pub(super) settings: Settings,
+    /// The node's own record now.
+    node: ArcSwap<Node>,
+    discards_output: AtomicBool,
     pub(super) store: Option<Store>,
     pub(super) runner: Runner,
     registry: Mutex<Registry>,
@@ -106,6 +111,8 @@ impl LocalAgent {
     ) -> Self {
         Self {
             runner: Runner::new(this, settings.check_tls.clone(), ask, settings.flap_half_life),
+            node: ArcSwap::from_pointee(settings.node.clone()),
+            discards_output: AtomicBool::new(settings.discard_check_output),
             settings,
             store,
             registry: Mutex::new(registry),
@@ -118,8 +125,27 @@ impl LocalAgent {
 
     /// The node's own record.
     #[must_use]
-    pub fn node(&self) -> &Node {
-        &self.settings.node
+    pub fn node(&self) -> Arc<Node> {
+        self.node.load_full()
+    }
+
+    /// Takes over what a reload may change: the metadata of the node, and whether outputs of checks are kept.
+    pub fn reconfigure(&self, meta: &model::TextMap, discard_check_output: bool) {
+        self.discards_output.store(discard_check_output, Ordering::Relaxed);
+        let old = self.node();
+        let mut meta = meta.clone();
+        // What the agent adds by itself stays.
+        meta.extend(
+            old.meta
+                .iter()
+                .flatten()
+                .filter(|(key, _)| key.starts_with("consul-"))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
+        if old.meta.as_ref() != Some(&meta) {
+            self.node.store(Arc::new(Node { meta: Some(meta), ..(*old).clone() }));
+            self.sync_now();
+        }
     }
 
     /// What the agent was told.
@@ -464,7 +490,7 @@ impl LocalAgent {
     /// Takes the result of a check; results of checks that are gone are dropped.
     pub(crate) fn set_result(&self, id: &CheckId, status: Status, output: &str) {
         let settings = &self.settings;
-        let output = if settings.discard_check_output { "" } else { output };
+        let output = if self.discards_output.load(Ordering::Relaxed) { "" } else { output };
         let delay = match settings.check_update_interval {
             Duration::ZERO => OutputDelay::None,
             interval => OutputDelay::After(interval / 2 + interval.mul_f64(rand::random::<f64>())),

@@ -83,7 +83,7 @@ where
     // Nobody else writes this node's records, so the answer still holds when it arrives.
     let dump = ask_dump(local, call).await?;
     local.with_registry_mut(|registry| {
-        let found = super::compare::compare(registry, local.node(), &dump);
+        let found = super::compare::compare(registry, &local.node(), &dump);
         tracing::debug!(target: "agent::anti_entropy", node_known = dump.is_some(), ?found, "compared");
         registry.absorb(found);
     });
@@ -112,7 +112,7 @@ where
     F: Future<Output = Result<Response, RequestError>>,
 {
     let mut failure = None;
-    let pending = local.with_registry(|registry| registry.pending(local.node()));
+    let pending = local.with_registry(|registry| registry.pending(&local.node()));
     let (removals, registrations): (Vec<Push>, Vec<Push>) =
         pending.into_iter().partition(|push| is_removal(&push.settles));
     for together in removals.chunks(REMOVALS_AT_ONCE) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use model::{RaftConfiguration, RaftServer};
+use openraft::Instant as _;
 use openraft::{LogIdOptionExt, ServerState};
 
 use super::node::RaftNode;
@@ -34,6 +35,15 @@ impl RaftNode {
             }
         });
         RaftConfiguration { servers: servers.collect(), index: members.log_id().index().unwrap_or(0) }
+    }
+
+    /// How long ago a majority of the servers was heard from last; none where this server does not lead, or leads alone.
+    #[must_use]
+    pub fn quorum_silence(&self) -> Option<std::time::Duration> {
+        let metrics = self.metrics();
+        let has_others = self.configuration().servers.len() > 1;
+        let silence = metrics.last_quorum_acked.filter(|_| metrics.state == ServerState::Leader && has_others)?;
+        Some(silence.elapsed())
     }
 
     /// The `raft` section of `consul info`, with Consul's keys.

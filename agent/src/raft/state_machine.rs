@@ -1,6 +1,7 @@
 //! Applies committed entries to the state store, publishes once per batch, then answers who waits.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,12 +11,15 @@ use openraft::{EntryPayload, OptionalSend};
 use state::{Outcome, Retired, Store};
 
 use super::snapshot::{SnapshotData, SnapshotStore};
-use crate::telemetry::Timer;
+use crate::telemetry::{self, Timer};
 
 use super::types::{Applied, Command, LogId, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// A snapshot as openraft hands it around.
 pub type Snapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotData>;
+
+/// Entries of the last batch that was applied.
+pub static LAST_BATCH: AtomicU64 = AtomicU64::new(0);
 
 static APPLIED: Timer = Timer::new("raft.fsm.apply");
 
@@ -88,9 +92,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let index = entry.log_id.index;
                 let outcome = match entry.payload {
                     EntryPayload::Normal(Command(bytes)) => {
-                        let started = Instant::now();
+                        let (started, noun) = (Instant::now(), state::Command::noun(&bytes));
                         let outcome = self.apply_command(index, bytes).await?;
                         APPLIED.since(started);
+                        telemetry::measure(&format!("fsm.{noun}"), &[], started.elapsed());
                         Some(outcome)
                     }
                     EntryPayload::Blank => {
@@ -113,6 +118,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                     break;
                 }
             }
+            LAST_BATCH.store(count as u64, Ordering::Relaxed);
             retire(self.store()?.publish());
             for (responder, applied) in answers.drain(..) {
                 responder.send(applied);

@@ -1,5 +1,6 @@
 //! What a server counts and measures of the requests it answers, under Consul's names.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use server::request::{Action, Consistency, Query, Request, Write};
@@ -17,6 +18,31 @@ static REGISTERED: Timer = Timer::new("catalog.register");
 static DEREGISTERED: Timer = Timer::new("catalog.deregister");
 static SESSIONS: Timer = Timer::new("session.apply");
 static PREPARED: Timer = Timer::new("prepared-query.apply");
+
+static BLOCKING: AtomicU64 = AtomicU64::new(0);
+
+/// Blocking queries that wait on this server now.
+#[must_use]
+pub fn queries_blocking() -> u64 {
+    BLOCKING.load(Ordering::Relaxed)
+}
+
+/// A blocking query, counted for as long as this lives.
+pub(super) struct Waiting(());
+
+impl Waiting {
+    /// Counts it.
+    pub(super) fn new() -> Self {
+        BLOCKING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        BLOCKING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A request came in.
 pub(super) fn received(request: &Request) {

@@ -358,6 +358,7 @@ impl LocalServer {
         let random = rand::random();
         let sleep = tokio::time::sleep;
         let session = if let Query::Session { id } = &query { Some(id.clone()) } else { None };
+        let _waiting = (options.min_index > 0).then(figures::Waiting::new);
         let reading = blocking::read(self.raft.reader(), &self.shared, who, options, query, random, sleep).await?;
         let meta = ReadMeta {
             index: reading.index,

@@ -21,3 +21,5 @@ pub mod pool;
 pub mod router;
 pub mod transfer;
 pub mod wire;
+
+pub use figures::queries_blocking;

@@ -25,12 +25,6 @@ impl Naming {
         let parts = [self.prefix.as_str(), host, name];
         parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".")
     }
-
-    /// Whether a name is recorded. Rules are written against the name with its prefix and without the host name.
-    #[must_use]
-    pub fn admits(&self, name: &str) -> bool {
-        self.filter.admits(&self.full(name, false))
-    }
 }
 
 /// Rules by the beginning of a name, as `telemetry.prefix_filter`; the longest that fits decides.
@@ -63,7 +57,9 @@ impl PrefixFilter {
         (Self { rules: good, default }, bad)
     }
 
-    fn admits(&self, name: &str) -> bool {
+    /// Whether a name is recorded. Rules are written against the name with its prefix and without the host name.
+    #[must_use]
+    pub fn admits(&self, name: &str) -> bool {
         let fitting = self.rules.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
         fitting.max_by_key(|(prefix, _)| prefix.len()).map_or(self.default, |(_, admitted)| *admitted)
     }
@@ -85,8 +81,7 @@ mod tests {
         let rules = ["-consul.http".to_owned(), "+consul.http.GET".to_owned(), "consul.dns".to_owned()];
         let (filter, bad) = PrefixFilter::parse(&rules, true);
         assert_eq!(bad, ["consul.dns"]);
-        let naming = Naming { filter, ..Naming::default() };
-        assert!(naming.admits("http.GET.v1.kv._") && naming.admits("raft.apply"));
-        assert!(!naming.admits("http.PUT.v1.kv._"));
+        assert!(filter.admits("consul.http.GET.v1.kv._") && filter.admits("consul.raft.apply"));
+        assert!(!filter.admits("consul.http.PUT.v1.kv._"));
     }
 }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::limits::{LABEL_CHARS_MAX, SERIES_MAX};
-use super::names::Naming;
+use super::names::{Naming, PrefixFilter};
 use super::series::{Kind, Series};
 use super::sinks::Sender;
 
@@ -37,6 +39,7 @@ type Key = (Kind, String, Vec<(&'static str, String)>);
 /// All that is recorded.
 pub struct Registry {
     naming: Naming,
+    filter: ArcSwap<PrefixFilter>,
     retention: Duration,
     series: RwLock<HashMap<Key, Arc<Series>>>,
     sources: Mutex<Vec<Source>>,
@@ -49,6 +52,7 @@ impl Registry {
     #[must_use]
     pub fn new(naming: Naming, retention: Duration) -> Self {
         Self {
+            filter: ArcSwap::from_pointee(naming.filter.clone()),
             naming,
             retention,
             series: RwLock::default(),
@@ -70,6 +74,18 @@ impl Registry {
         self.retention
     }
 
+    /// Takes other rules on what is recorded.
+    pub fn set_filter(&self, filter: PrefixFilter) {
+        self.filter.store(Arc::new(filter));
+        for series in self.series.read().unwrap_or_else(PoisonError::into_inner).values() {
+            series.admit(self.admits(&series.name));
+        }
+    }
+
+    fn admits(&self, name: &str) -> bool {
+        self.filter.load().admits(&self.naming.full(name, false))
+    }
+
     /// The way to the sinks.
     pub(super) fn sinks(&self) -> &Sender {
         &self.sinks
@@ -86,7 +102,7 @@ impl Registry {
         if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Some(series.clone());
         }
-        if !self.naming.admits(name) {
+        if !self.admits(name) {
             return None;
         }
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +118,7 @@ impl Registry {
     #[must_use]
     pub fn all_series(&self) -> Vec<Arc<Series>> {
         let all = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        let mut list: Vec<_> = all.values().cloned().collect();
+        let mut list: Vec<_> = all.values().filter(|series| series.is_admitted()).cloned().collect();
         drop(all);
         list.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
         list
@@ -119,7 +135,7 @@ impl Registry {
         if dropped > 0 {
             gauges.push(Gauge::new("telemetry.dropped_records", dropped as f64));
         }
-        gauges.retain(|gauge| self.naming.admits(&gauge.name));
+        gauges.retain(|gauge| self.admits(&gauge.name));
         gauges.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
         gauges
     }
@@ -144,6 +160,18 @@ mod tests {
         }
         let totals: Vec<u64> = registry.all_series().iter().map(|series| series.total().count).collect();
         assert_eq!(totals, [2, 1]);
+    }
+
+    #[test]
+    fn other_rules_hold_from_now_on() {
+        let registry = Registry::new(Naming::default(), Duration::ZERO);
+        let series = registry.series(Kind::Counter, "raft.apply", &[]).unwrap();
+        series.record(1.0, SystemTime::now());
+        registry.set_filter(PrefixFilter::parse(&["-consul.raft".to_owned()], true).0);
+        series.record(1.0, SystemTime::now());
+        assert!(registry.all_series().is_empty() && registry.series(Kind::Counter, "raft.x", &[]).is_none());
+        registry.set_filter(PrefixFilter::default());
+        assert_eq!(registry.all_series()[0].total().count, 1);
     }
 
     #[test]

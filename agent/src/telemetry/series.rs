@@ -1,5 +1,6 @@
 //! One series: a name with labels, and what was recorded under it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,6 +26,7 @@ pub struct Series {
     /// Labels in the order given.
     pub labels: Vec<(&'static str, String)>,
     values: Mutex<Values>,
+    admitted: AtomicBool,
     sinks: Sender,
 }
 
@@ -101,11 +103,23 @@ pub fn interval_of(now: SystemTime) -> u64 {
 impl Series {
     pub(super) fn new(kind: Kind, name: &str, labels: Vec<(&'static str, String)>, sinks: Sender) -> Self {
         let values = Values { total: Figures::NONE, window: Window::new(0), before: None };
-        Self { kind, name: name.to_owned(), labels, values: Mutex::new(values), sinks }
+        Self { kind, name: name.to_owned(), labels, values: Mutex::new(values), admitted: AtomicBool::new(true), sinks }
+    }
+
+    /// Whether the rules let it be recorded.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn admit(&self, admitted: bool) {
+        self.admitted.store(admitted, Ordering::Relaxed);
     }
 
     /// Records one value.
     pub fn record(&self, value: f64, now: SystemTime) {
+        if !self.is_admitted() {
+            return;
+        }
         let interval = interval_of(now);
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if values.window.interval != interval {

@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::load::Values;
 use crate::network::Network;
 use crate::problem::Problem;
+use crate::provider::KubernetesPods;
 use crate::read::Reader;
 
 /// Largest `raft_multiplier`.
@@ -592,10 +593,8 @@ fn check_roles(reader: &mut Reader<'_>, config: &Config, warnings: &mut Vec<Stri
         warnings.push("bootstrap = true: do not enable unless necessary".to_owned());
     }
     for (key, joins) in [("retry_join", &config.retry_join), ("retry_join_wan", &config.retry_join_wan)] {
-        if joins.iter().any(|join| join.contains("provider=")) {
-            let text =
-                format!("{key}: cloud auto-join (\"provider=...\") is not available yet; use addresses or DNS names");
-            reader.refuse(key, &text);
+        for cause in joins.iter().filter_map(|join| KubernetesPods::parse(join)?.err()) {
+            reader.refuse(key, &format!("{key}: {cause}"));
         }
     }
 }

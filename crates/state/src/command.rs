@@ -273,6 +273,28 @@ impl Command {
         bytes.get(1) == Some(&RESTORE) && bytes.len() < RESTORE_FINISH_BYTES_MAX && is_finish(bytes)
     }
 
+    /// What an encoded command changes, in Consul's word for it, for figures.
+    #[must_use]
+    pub fn noun(bytes: &[u8]) -> &'static str {
+        match bytes.get(1).copied().unwrap_or_default() {
+            REGISTER | REGISTER_ALL => "register",
+            DEREGISTER => "deregister",
+            KV_CHANGE | KV_COPY | KV_EXPIRE | KV_HISTORY => "kvs",
+            REAP_TOMBSTONES => "tombstone",
+            SESSION_CREATE | SESSION_DESTROY | REAP_LOCK_DELAYS => "session",
+            TXN => "txn",
+            COORDINATES => "coordinate.batch-update",
+            PREPARED_QUERY | PREPARED_QUERY_DELETION => "prepared-query",
+            PUT_CONFIG_ENTRY | DELETE_CONFIG_ENTRY => "config_entry",
+            PUT_INTENTION | DELETE_INTENTION => "intention",
+            PUT_MESH_CA => "ca",
+            AUTOPILOT => "autopilot",
+            RESTORE => "restore",
+            kind if AclCommand::is_kind(kind) => "acl",
+            _ => "other",
+        }
+    }
+
     /// Reads a command of the log.
     ///
     /// # Errors

@@ -93,6 +93,7 @@ async fn agent() -> Agent {
         ui: None,
         audit: None,
         limits: Limits::default(),
+        policy: crate::http::Policy::default(),
     };
     Agent { state: Arc::new(state), orders: queue }
 }

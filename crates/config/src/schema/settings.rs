@@ -15,9 +15,6 @@ const QUERY_TIME: &str = "the times of blocking queries cannot be changed yet; r
 const NODE_ID: &str = "node ids are always random; remove it";
 const DEBUG: &str = "there are no /debug endpoints yet";
 const SNAPSHOTS: &str = "snapshots are taken by the number of log entries alone";
-const HEADERS: &str = "headers cannot be added to answers yet";
-const BLOCKED: &str = "endpoints cannot be blocked yet; remove it and use a proxy or a firewall";
-const WRITERS: &str = "writing cannot be limited to networks yet; remove it and use a proxy or a firewall";
 
 /// The rows.
 pub(super) static SETTINGS: &[Setting] = &[
@@ -42,9 +39,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         .flag("advertise"),
     row("advertise_addr_wan", Text, "\"\"", "Address told to other datacenters; the advertised one by default.")
         .flag("advertise-wan"),
-    row("client_addr", Text, "\"127.0.0.1\"", "Addresses for HTTP and DNS, separated by spaces.")
-        .flag("client")
-        .reloadable(),
+    row("client_addr", Text, "\"127.0.0.1\"", "Addresses for HTTP and DNS, separated by spaces.").flag("client"),
     row("addresses.dns", Text, "\"\"", "Addresses for DNS; client_addr by default."),
     row("addresses.http", Text, "\"\"", "Addresses for HTTP; client_addr by default."),
     row("ports.dns", Int, "8600", "Port of DNS; -1 turns it off.").flag("dns-port"),
@@ -121,13 +116,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         "\"0s\"",
         "How long a metric without news is shown to Prometheus; 0s turns the format off.",
     ),
-    row("telemetry.filter_default", Bool, "true", "Whether metrics that no rule of prefix_filter fits are recorded."),
+    row("telemetry.filter_default", Bool, "true", "Whether metrics that no rule of prefix_filter fits are recorded.")
+        .reloadable(),
     row(
         "telemetry.prefix_filter",
         TextList,
         "[]",
         "Rules by prefix: \"+consul.raft\" records, \"-consul.http\" does not.",
-    ),
+    )
+    .reloadable(),
     row("telemetry.statsd_address", Text, "\"\"", "Address of a statsd server, UDP."),
     row("telemetry.statsite_address", Text, "\"\"", "Address of a statsite server, TCP."),
     row("telemetry.dogstatsd_addr", Text, "\"\"", "Address of a DogStatsD server, UDP."),
@@ -315,16 +312,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     row("limits.kv_history_versions", Int, "0", "Most past versions that are kept of one key; 0 for none."),
     row("limits.kv_history_max_bytes", Int, "67108864", "Most bytes of all past versions of keys."),
     row("http_config.use_cache", Bool, "true", "Answer ?cached from the cache of the agent."),
-    row("http_config.response_headers", TextMap, "{}", "Headers added to every answer.")
-        .support(Support::NoEffect(HEADERS)),
-    row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused.")
-        .support(Support::NotYet(BLOCKED)),
+    row("http_config.response_headers", TextMap, "{}", "Headers added to every answer."),
+    row("http_config.block_endpoints", TextList, "[]", "Path prefix that is refused."),
     row(
         "http_config.allow_write_http_from",
         TextList,
         "[]",
         "Network that may use the writing endpoints, in CIDR form.",
     )
-    .flag("allow-write-http-from")
-    .support(Support::NotYet(WRITERS)),
+    .flag("allow-write-http-from"),
 ];
