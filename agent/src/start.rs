@@ -138,8 +138,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let kept = config.data_dir.as_deref().filter(|_| config.acl.token_persistence);
     let tokens = Arc::new(Tokens::open(config.acl.tokens.clone(), kept));
     let connections = ConnectionPool::with_tls(tls.clone());
-    let remembered = config.data_dir.as_ref().map(|dir| dir.join("servers.json"));
-    let directory = Directory::new(connections.clone(), remembered);
+    let directory = Directory::new(connections.clone(), config.data_dir.as_ref().map(|dir| dir.join("servers.json")));
     let (seats, rates) = limits(&config);
     // A server's RPC answers before gossip announces it.
     let server = match config.server {
@@ -160,7 +159,7 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
         pools::flood(&tasks, &lan, wan, &config.datacenter);
     }
     watch_name(&tasks, &lan);
-    let pool_events = lan.events();
+    let heard = lan.events();
     follow_servers(&tasks, &lan, &directory, &config.datacenter);
     if let Some(server) = &server {
         server.spawn_duties(&tasks, &lan, &config);
@@ -171,14 +170,13 @@ pub(crate) async fn start(config: Arc<Config>, shown: Json, orders: Orders) -> R
     let settings = agent_info::local_settings(&config, &id, tokens.clone());
     let local = start_registrations(&config, &tasks, &lan, &backend, settings).await?;
     let events = Events::new(lan.clone(), local.clone());
-    tasks.spawn(events.clone().run(pool_events, remote_exec(&config, &backend, &tokens)));
+    tasks.spawn(events.clone().run(heard, remote_exec(&config, &backend, &tokens)));
     let raft = server.as_ref().map(ServerParts::raft);
     let facts = agent_info::facts((&config, shown), &local, (&lan, wan.clone()), events, raft, orders);
     tell_coordinates(&config, &tasks, &lan, &backend, &tokens);
     let dns = start_interfaces(&config, &tasks, &rights, &backend, facts, (http_sockets, seats.clone(), dns_sockets))?;
     tasks.spawn(tls.clone().follow_files(crate::tls::LOOK_INTERVAL));
-    let watches = WatchRunner::default();
-    watches.replace(&config)?;
+    let watches = WatchRunner::run(&config)?;
     join_others(&config, &tasks, &lan, wan.as_ref(), &local).await?;
     Ok(Parts {
         lan,
@@ -297,6 +295,13 @@ fn follow_servers(tasks: &Tasks, lan: &Pool, directory: &Directory, datacenter: 
 pub struct WatchRunner(Watches);
 
 impl WatchRunner {
+    /// Runs the watches of a configuration.
+    fn run(config: &Config) -> Result<Self> {
+        let runner = Self::default();
+        runner.replace(config)?;
+        Ok(runner)
+    }
+
     /// Runs the watches of a configuration in place of those that run. They ask this agent over HTTP.
     pub(crate) fn replace(&self, config: &Config) -> Result<()> {
         let planned = watch::run::plan(&config.watches).map_err(|error| anyhow::anyhow!("{error}"))?;
