@@ -367,11 +367,9 @@ fn start_interfaces(
     rights: &AgentRights,
     backend: &Backend,
     agent: Arc<AgentFacts>,
-    (http_sockets, dns_sockets): (Vec<http::Listener>, Vec<dns::Listener>),
-) -> Result<Arc<dns::Current>> {
-    let audit = config.audit.as_ref().map(Audit::open).transpose().context("cannot open the audit log")?;
     (http_sockets, http_seats, dns_sockets): (Vec<http::Listener>, Arc<Seats>, Vec<dns::Listener>),
 ) -> Result<Arc<dns::Current>> {
+    let audit = config.audit.as_ref().map(Audit::open).transpose().context("cannot open the audit log")?;
     let policy = http::Policy::new(&config.http).map_err(anyhow::Error::msg)?;
     let state = Arc::new(HttpState {
         backend: backend.clone(),
