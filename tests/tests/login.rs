@@ -524,6 +524,13 @@ fn people_log_in_at_a_provider() {
     assert_eq!(login(&agent, "sso", "a.b.c").expect_err("not for machines").0, 500);
 }
 
+/// Whether a command succeeded, and all that it wrote.
+fn output_of(mut command: Command) -> (bool, String) {
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
 #[test]
 fn the_command_line_logs_in_and_out() {
     let signer = Signer::new();
@@ -539,11 +546,7 @@ fn the_command_line_logs_in_and_out() {
         command.env("CONSUL_HTTP_TOKEN", token).stdin(Stdio::null());
         command
     };
-    let run = |words: &[&str], token: &str| {
-        let output = consul(words, token).output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), text)
-    };
+    let run = |words: &[&str], token: &str| output_of(consul(words, token));
     let config = json!({"JWTValidationPubKeys": [signer.1], "ClaimMappings": {"name": "name"}}).to_string();
     let (done, shown) =
         run(&["acl", "auth-method", "create", "-name=j", "-type=jwt", "-config", &config, "-max-token-ttl=5m"], ROOT);

@@ -125,6 +125,8 @@ fn end_of(file: &mut File) -> io::Result<Option<Link>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::verify::verify;
     use super::*;
 
@@ -132,10 +134,10 @@ mod tests {
         AuditSink { path, rotate_bytes: 1000, rotate_duration: Duration::ZERO, rotate_max_files: 3 }
     }
 
-    fn files(path: &PathBuf) -> Vec<PathBuf> {
+    fn files(path: &Path) -> Vec<PathBuf> {
         let mut old = set_aside(path).expect("a list");
         old.sort();
-        old.into_iter().map(|(_, path)| path).chain([path.clone()]).collect()
+        old.into_iter().map(|(_, path)| path).chain([path.to_path_buf()]).collect()
     }
 
     #[test]
@@ -145,7 +147,7 @@ mod tests {
         for round in 0..5 {
             let mut sink = Sink::open(&settings(path.clone())).expect("open");
             for number in 0..7 {
-                sink.append(&format!(r#"{{"a":"{}-{number}"}}"#, round)).expect("written");
+                sink.append(&format!(r#"{{"a":"{round}-{number}"}}"#)).expect("written");
             }
         }
         let files = files(&path);
