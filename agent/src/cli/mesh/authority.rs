@@ -23,7 +23,7 @@ pub const COMMAND: Command = group(
 /// The row of `get-config`.
 pub const GET_CONFIG: Command = Command {
     name: "connect ca get-config",
-    synopsis: "Display the current Connect Certificate Authority (CA) configuration",
+    synopsis: "Display the current Connect CA configuration",
     usage: "[options]",
     about: "Shows the settings of the certificate authority.",
     flags: &[],
