@@ -362,11 +362,8 @@ impl Compiler<'_> {
     fn add_defaults(&mut self, target: &mut Target) {
         let own = self.entries.get(EntryKind::ServiceDefaults, &target.service);
         target.external_sni = own.map(|own| own.text("ExternalSNI").to_owned()).unwrap_or_default();
-        if target.datacenter == self.datacenter {
-            // No gateway is needed to reach what is near.
-            return;
-        }
         if target.datacenter == self.own_datacenter {
+            // No gateway is needed to reach what is near.
             return;
         }
         target.mesh_gateway = self.entries.gateway_mode(EntryKind::ServiceDefaults, &target.service);
