@@ -223,10 +223,20 @@ impl Agent {
 }
 
 impl Drop for Agent {
+    /// Stops it; when its test has failed, shows the end of its log first.
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+            eprintln!("the end of the log of {}:\n{}", self.address, end.join("\n"));
+        }
     }
 }
+
+/// Lines of its log that an agent of a failed test shows.
+const SHOWN_LINES: usize = 40;
 
 fn spawn(program: &Program, address: LoopbackAddress, arguments: &[String], folder: &Path) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");

@@ -15,13 +15,14 @@ fn lost() -> Cluster {
     let mut cluster = Cluster::start(&Program::ours(), 3, &[]);
     let leader = cluster.leader();
     assert_eq!(cluster.servers[leader].put("/v1/kv/kept", "acknowledged").trim(), "true");
-    let survivor = &cluster.servers[0];
-    eventually("the write on the one that will remain", PATIENCE, || {
-        match survivor.request("GET", "/v1/kv/kept?stale&raw", b"")? {
-            answer if answer.text() == "acknowledged" => Ok(()),
-            answer => Err(answer.text()),
-        }
-    });
+    for server in &cluster.servers {
+        eventually("the write on everyone's disk", PATIENCE, || {
+            match server.request("GET", "/v1/kv/kept?stale&raw", b"")? {
+                answer if answer.text() == "acknowledged" => Ok(()),
+                answer => Err(answer.text()),
+            }
+        });
+    }
     cluster.servers[1].kill();
     cluster.servers[2].kill();
     cluster
