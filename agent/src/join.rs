@@ -162,7 +162,8 @@ pub struct RetryJoin {
     pub interval: Duration,
     /// Give up after this many tries; 0 tries for ever.
     pub tries_max: u32,
-    /// Any other member will do, whoever brought it: there is but one pool to find.
+    /// When only this agent itself answers at the entries, any other member will do. While an entry cannot be reached that
+    /// is not enough: two that found each other and one that both were told to join would stay apart for ever.
     pub any_member: bool,
 }
 
@@ -182,7 +183,8 @@ pub async fn retry_join(pool: &Pool, resolver: &Resolver, settings: &RetryJoin) 
     loop {
         tries += 1;
         let (contacted, _, failures) = contact(pool, resolver, &settings.entries).await;
-        if contacted > 0 || (settings.any_member && pool.members().len() > 1) {
+        let is_alone_there = failures.is_empty() && settings.any_member;
+        if contacted > 0 || (is_alone_there && pool.members().len() > 1) {
             tracing::info!(target: "agent::join", tries, "Join completed");
             return Ok(());
         }
