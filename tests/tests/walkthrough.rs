@@ -261,3 +261,28 @@ fn a_failed_node_goes_critical_and_passes_again() {
     assert!(client.wait_until_ended().status.success(), "a client that is terminated leaves and exits 0");
     wait_for_status(&first, "c1", "left");
 }
+
+/// Two find each other before the third, which both were told to join, is there. Nobody told the third of anyone.
+#[test]
+fn servers_that_start_in_any_order_come_together() {
+    let program = Program::ours();
+    let address = LoopbackAddress::free();
+    let join = format!("-retry-join={address}");
+    let second = Agent::start(&program, &["-server", "-node=n2", "-bootstrap-expect=3", &join]);
+    let beside = format!("-retry-join={}", second.address());
+    let third = Agent::start(&program, &["-server", "-node=n3", "-bootstrap-expect=3", &join, &beside]);
+    wait_for_status(&second, "n3", "alive");
+    // It goes on looking for the first although it is not alone any more.
+    let tries = |log: &str| log.matches("Join failed, will retry").count();
+    let before = tries(&second.log());
+    eventually("one more try", PATIENCE, || {
+        let log = second.log();
+        assert!(!log.contains("Join completed"), "{log}");
+        if tries(&log) > before { Ok(()) } else { Err(log) }
+    });
+    let first = Agent::start_at(&program, address, &["-server", "-node=n1", "-bootstrap-expect=3"]);
+    for agent in [&first, &second, &third] {
+        agent.wait_for_leader();
+        wait_for_peers(agent, 3);
+    }
+}
