@@ -211,6 +211,15 @@ impl Call<'_> {
         Ok(Reply::json(json).with_read(&meta).with_consistency(&meta))
     }
 
+    /// Asks for a document; `None` when there is nothing of the name.
+    pub async fn document(&self, query: Question) -> Result<(ReadMeta, Option<Reply>), Failure> {
+        let (meta, body) = self.read(self.read_options()?, query).await?;
+        match body {
+            Rows::Json { found, json } => Ok((meta, found.then(|| Reply::json(json)))),
+            Rows::Rows(_) => Err(Failure::internal("unexpected rows from the server in place of JSON")),
+        }
+    }
+
     /// Tells a client that asked for `?cached` that the answer is fresh.
     #[must_use]
     pub fn mark_uncached(&self, reply: Reply) -> Reply {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use model::NodeName;
-use server::request::{Body, Query, ReadMeta, UiQuery};
+use server::request::{Query, UiQuery};
 
 use super::extract::Call;
 use super::reply::{Answer, Failure, Reply};
@@ -18,7 +18,7 @@ pub async fn nodes(call: &mut Call<'_>) -> Answer {
 }
 
 async fn list(call: &Call<'_>, query: UiQuery) -> Answer {
-    let (reply, meta) = ask(call, query).await.map_err(Failure::with_read_headers)?;
+    let (meta, reply) = call.document(Query::Ui(query)).await.map_err(Failure::with_read_headers)?;
     let reply = reply.ok_or_else(|| Failure::internal("the server has no such list"))?;
     Ok(reply.with_read(&meta))
 }
@@ -26,14 +26,6 @@ async fn list(call: &Call<'_>, query: UiQuery) -> Answer {
 /// One node with all that is on it.
 pub async fn node(call: &mut Call<'_>) -> Answer {
     let node = NodeName::new(call.name("Missing node name")?);
-    let (reply, meta) = ask(call, UiQuery::Node { node }).await?;
+    let (meta, reply) = call.document(Query::Ui(UiQuery::Node { node })).await?;
     Ok(reply.map_or_else(|| Reply::empty(StatusCode::NOT_FOUND), |reply| reply.with_read(&meta)))
-}
-
-async fn ask(call: &Call<'_>, query: UiQuery) -> Result<(Option<Reply>, ReadMeta), Failure> {
-    let (meta, body) = call.read(call.read_options()?, Query::Ui(query)).await?;
-    match body {
-        Body::Json { found, json } => Ok((found.then(|| Reply::json(json)), meta)),
-        Body::Rows(_) => Err(Failure::internal("unexpected rows from the server in place of JSON")),
-    }
 }

@@ -38,11 +38,7 @@ pub async fn dispatch(endpoint: Endpoint, call: &mut Call<'_>) -> Answer {
 
 /// Asks for a document; `None` when there is nothing of the name.
 async fn ask(call: &Call<'_>, query: MeshQuery) -> Result<(ReadMeta, Option<Reply>), Failure> {
-    let (meta, body) = call.read(call.read_options()?, Query::Mesh(query)).await?;
-    match body {
-        Body::Json { found, json } => Ok((meta, found.then(|| Reply::json(json)))),
-        Body::Rows(_) => Err(Failure::internal("unexpected rows from the server in place of JSON")),
-    }
+    call.document(Query::Mesh(query)).await
 }
 
 /// Asks for a document to look into.
